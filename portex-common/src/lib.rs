@@ -1,0 +1,17 @@
+//! What crosses the kernel boundary of portex, and nothing else.
+//!
+//! * [`record`]: the fixed-size record that every kernel program writes to the ring buffer.
+//! * [`settings`]: the read-only globals that user space fixes before loading: field offsets of the
+//!   running kernel, filters, switches.
+//! * [`loss`]: the slots of the per-CPU loss counters.
+//!
+//! Everything is plain integers with a fixed layout; meaning is given to them in user space.
+#![no_std]
+
+pub mod loss;
+pub mod record;
+pub mod settings;
+
+pub use loss::Loss;
+pub use record::{Owner, Record, RecordKind, Tuple};
+pub use settings::{Offsets, Settings};

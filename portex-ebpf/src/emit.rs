@@ -1,0 +1,74 @@
+//! Writing records to the ring buffer.
+
+use aya_ebpf::{
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::bpf_ktime_get_ns,
+};
+use portex_common::{Record, RecordKind};
+
+use crate::{conn::Conn, maps::EVENTS, settings::setting, trouble};
+
+/// What a record says beyond the connection that it is about. Fields as in [`Record`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Detail {
+    pub(crate) first_ns: u64,
+    pub(crate) second_ns: u64,
+    pub(crate) errno: u16,
+    pub(crate) flags: u8,
+    pub(crate) from: u8,
+    pub(crate) to: u8,
+    pub(crate) reason: u8,
+}
+
+/// Writes one record, or counts its loss.
+///
+/// The time is taken after the place in the buffer: so the order of places and the order of times
+/// differ only among records that are being written at the same moment.
+#[inline(always)]
+pub(crate) fn emit(kind: RecordKind, conn: &Conn, detail: Detail) {
+    let Some(mut entry) = EVENTS.reserve::<Record>(0) else {
+        trouble::count(kind as u32);
+        return;
+    };
+    entry.write(Record {
+        time_ns: now(),
+        socket: conn.socket,
+        owner: conn.owner,
+        tuple: conn.tuple,
+        first_ns: detail.first_ns,
+        second_ns: detail.second_ns,
+        errno: detail.errno,
+        kind: kind as u8,
+        flags: detail.flags,
+        from: detail.from,
+        to: detail.to,
+        reason: detail.reason,
+        reserved: 0,
+    });
+    entry.submit(wakeup(kind));
+}
+
+/// Ordinary records do not wake user space, which drains on a timer, unless the buffer has just
+/// reached its fill level; a failed allocation does.
+#[inline(always)]
+fn wakeup(kind: RecordKind) -> u64 {
+    if matches!(kind, RecordKind::ConnectFailed) {
+        return u64::from(BPF_RB_FORCE_WAKEUP);
+    }
+    let filled = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let level = u64::from(setting!(wakeup_bytes));
+    // A window, not every record above the level: one wake-up drains them all. It is wide, since
+    // records of other CPUs move the level between the query and the next record.
+    if filled >= level && filled < level + level / 8 {
+        u64::from(BPF_RB_FORCE_WAKEUP)
+    } else {
+        u64::from(BPF_RB_NO_WAKEUP)
+    }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_ns() }
+}

@@ -1,0 +1,42 @@
+//! Every map of the kernel programs. Sizes are the defaults; the loader may set others.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{HashMap, PerCpuArray, RingBuf},
+};
+use portex_common::loss;
+
+use crate::conn::Conn;
+
+/// Records on their way to user space.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What could not be told, by kind: see [`portex_common::loss`].
+#[map]
+pub(crate) static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::SLOTS, 0);
+
+/// Tracked connections, by the address of their socket or TIME_WAIT minisocket; in the tracepoint
+/// way TIME_WAITs by their 4-tuple's digest. Preallocated: programs of the tracing kind must not
+/// allocate in every context, and before 6.1 the kernel warns when they could.
+#[map]
+pub(crate) static CONNS: HashMap<u64, Conn> = HashMap::with_max_entries(262_144, 0);
+
+/// A call that a thread is in.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// The socket that it is about.
+    pub(crate) sk: u64,
+    /// Another argument, where the return needs one.
+    pub(crate) arg: u64,
+}
+
+/// Port searches under way, by thread: a kretprobe does not see the arguments.
+#[map]
+pub(crate) static SEARCHES: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
+
+/// connect() calls under way, by thread: `tcp_v6_connect` (trampoline, kprobe) or the system call
+/// (tracepoint).
+#[map]
+pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);

@@ -1,0 +1,47 @@
+//! `void inet_put_port(struct sock *sk)`: a socket gives its port back.
+//!
+//! On the way to TIME_WAIT it runs too, while the minisocket keeps the port: the connection has left
+//! the socket's place in the table by then, so that call is not taken for a release.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use portex_common::{Loss, record::ReleaseReason};
+
+use crate::{
+    conn::{self, mark, phase},
+    read::SockCommon,
+    trouble::{Outcome, finish},
+};
+
+#[inline(always)]
+fn try_put_port(sk: u64) -> Outcome {
+    let Some(conn) = conn::lookup(sk) else {
+        return Ok(());
+    };
+    if conn.phase == phase::SEARCHING {
+        conn::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+    }
+    if conn.phase != phase::HELD {
+        return Ok(());
+    }
+    let reason = if conn.is(mark::TIME_WAIT_DUE) {
+        ReleaseReason::Overflow
+    } else {
+        ReleaseReason::Closed
+    };
+    conn::release(sk, conn, reason, 0);
+    Ok(())
+}
+
+#[fentry]
+pub fn inet_put_port_fentry(ctx: FEntryContext) -> u32 {
+    finish(&ctx, "inet_put_port", try_put_port(ctx.arg(0)))
+}
+
+#[kprobe]
+pub fn inet_put_port_kprobe(ctx: ProbeContext) -> u32 {
+    let outcome = ctx.arg(0).ok_or(Loss::ReadFault).and_then(try_put_port);
+    finish(&ctx, "inet_put_port", outcome)
+}

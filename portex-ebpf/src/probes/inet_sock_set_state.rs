@@ -1,0 +1,180 @@
+//! `sock:inet_sock_set_state(const struct sock *sk, int oldstate, int newstate)`, raw: the heart of
+//! the tracepoint way.
+//!
+//! The port search itself is not seen, but what it leaves behind is: CLOSE → SYN_SENT comes before
+//! it, in the context of the caller, and the next change after it. By then a search that failed has
+//! left `inet_sport` as it was. `tcp_set_state` gives the port back before this tracepoint, so at
+//! CLOSE `skc_num` tells whether the socket still holds one.
+
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use portex_common::{
+    Loss,
+    record::{ReleaseReason, flag},
+};
+
+use crate::{
+    conn::{self, Conn, errno, mark, phase, tcp},
+    maps::{CONNECTS, Call},
+    owner,
+    read::{self, SockCommon},
+    settings::setting,
+    trouble::{Outcome, finish},
+};
+
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
+    let from: i32 = ctx.arg(1);
+    let to: i32 = ctx.arg(2);
+    finish(
+        &ctx,
+        "inet_sock_set_state",
+        try_set_state(ctx.arg(0), from as u8, to as u8),
+    )
+}
+
+#[inline(always)]
+fn try_set_state(sk: u64, from: u8, to: u8) -> Outcome {
+    if from == tcp::CLOSE && to == tcp::SYN_SENT {
+        return try_begin(sk);
+    }
+    if setting!(states) == 0 && from != tcp::SYN_SENT && to != tcp::CLOSE {
+        return Ok(());
+    }
+    let Some(conn) = conn::lookup(sk) else {
+        return disown_time_wait(sk, from, to);
+    };
+    let sock = SockCommon::read(sk)?;
+    if conn.phase == phase::SEARCHING {
+        try_settle(sk, conn, &sock, to)?;
+    }
+    if conn.phase == phase::HELD && to == tcp::CLOSE {
+        return try_close(sk, conn, &sock, from);
+    }
+    conn::tell_state(conn, from, to);
+    if conn.phase == phase::FAILED {
+        conn::forget(sk);
+    }
+    Ok(())
+}
+
+/// CLOSE → SYN_SENT: a search is about to begin, in the context of the caller of connect().
+#[inline(always)]
+fn try_begin(sk: u64) -> Outcome {
+    if !read::is_tcp(sk)? {
+        return Ok(());
+    }
+    let sock = SockCommon::read(sk)?;
+    let stale_sport = if sock.num() == 0 {
+        read::inet_sport(sk)?
+    } else {
+        0
+    };
+    conn::begin_search(sk, &sock, stale_sport)?;
+    if setting!(states) == 1
+        && let Some(conn) = conn::lookup(sk)
+    {
+        conn::tell_state(conn, tcp::CLOSE, tcp::SYN_SENT);
+    }
+    // io_uring and sendto() come here too, and end in no sys_exit_connect.
+    if setting!(syscall_exit) == 1 && read::syscall() == Some(read::CONNECT) {
+        let call = Call { sk, arg: 0 };
+        return CONNECTS
+            .insert(owner::thread(), &call, 0)
+            .map_err(|_| Loss::CallsFull);
+    }
+    Ok(())
+}
+
+/// SYN_SENT → something: the search is over.
+#[inline(always)]
+fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
+    sock.addresses(&mut conn.tuple);
+    let sport = read::inet_sport(sk)?;
+    if to != tcp::CLOSE {
+        conn::succeed(sk, conn, sport, 0);
+        return Ok(());
+    }
+    if setting!(syscall_exit) == 1 && in_call(sk) {
+        // Refused or out of ports: the return value will tell.
+        conn.tuple.sport = sport;
+        conn.phase = phase::DEFERRED;
+        return Ok(());
+    }
+    // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned. A
+    // connection that is refused or times out has its error set before it is closed.
+    let failed = if conn.is(mark::BOUND) {
+        read::sk_err(sk)? == 0
+    } else {
+        sport == 0 || (sport == conn.stale_sport && read::sk_err(sk)? == 0)
+    };
+    if failed {
+        conn::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
+    } else {
+        conn::succeed(sk, conn, sport, flag::INFERRED);
+    }
+    Ok(())
+}
+
+/// Whether the running thread is in connect() on this socket.
+#[inline(always)]
+fn in_call(sk: u64) -> bool {
+    // SAFETY: only this thread has this key.
+    unsafe { CONNECTS.get(owner::thread()) }.is_some_and(|call| call.sk == sk)
+}
+
+/// Something → CLOSE of a connection that holds a port.
+#[inline(always)]
+fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
+    // A reset has set the error of the socket before it closes it.
+    let time_wait_due = leads_to_time_wait(from) && read::sk_err(sk)? == 0;
+    if time_wait_due {
+        if setting!(tw_timer_handler) == 0 {
+            // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
+            conn::tell_state(conn, from, tcp::TIME_WAIT);
+            conn::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
+            conn::forget(sk);
+            return Ok(());
+        }
+        let key = conn::digest(sock.hash(), conn.tuple.dport, conn.tuple.sport);
+        if let Some(found) = conn::lookup(key)
+            && found.phase == phase::UNCLAIMED
+            && found.tuple.daddr == conn.tuple.daddr
+        {
+            let substate = found.substate;
+            if from != substate {
+                conn::tell_state(conn, from, substate);
+            }
+            return conn::enter_time_wait(sk, conn, key, substate, 0);
+        }
+    }
+    conn::tell_state(conn, from, tcp::CLOSE);
+    if sock.num() != 0 {
+        // The port was bound by number: the socket keeps it until it is destroyed.
+        return Ok(());
+    }
+    if time_wait_due {
+        conn::release(sk, conn, ReleaseReason::Overflow, flag::INFERRED);
+    } else {
+        conn::release(sk, conn, ReleaseReason::Closed, 0);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn leads_to_time_wait(from: u8) -> bool {
+    from == tcp::FIN_WAIT2 || from == tcp::CLOSING
+}
+
+/// The TIME_WAIT of a socket that is not tracked (an accepted one, mostly) is of no interest.
+#[inline(always)]
+fn disown_time_wait(sk: u64, from: u8, to: u8) -> Outcome {
+    if to != tcp::CLOSE || !leads_to_time_wait(from) || setting!(tw_timer_handler) == 0 {
+        return Ok(());
+    }
+    let sock = SockCommon::read(sk)?;
+    let key = conn::digest(sock.hash(), sock.dport(), read::inet_sport(sk)?);
+    if conn::lookup(key).is_some_and(|found| found.phase == phase::UNCLAIMED) {
+        conn::forget(key);
+    }
+    Ok(())
+}

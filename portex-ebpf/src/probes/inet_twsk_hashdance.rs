@@ -1,0 +1,61 @@
+//! `inet_twsk_hashdance(struct inet_timewait_sock *tw, struct sock *sk, ...)`: the minisocket takes
+//! the place of the socket. From 6.11 on `inet_twsk_hashdance_schedule`, with the same beginning.
+//!
+//! It is called only when the minisocket was allocated, and has both at its entry: so nothing has
+//! to be carried from an entry to a return, which softirqs could get between. Addresses and
+//! substate are filled in by then, and the timer does not run yet or the minisocket is not found yet.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
+use portex_common::Loss;
+
+use crate::{
+    conn::{self, phase},
+    read::{self, SockCommon},
+    settings::setting,
+    trouble::{Outcome, finish},
+};
+
+#[inline(always)]
+fn try_hashdance(tw: u64, sk: u64) -> Outcome {
+    let Some(conn) = conn::lookup(sk) else {
+        return Ok(());
+    };
+    if conn.phase == phase::SEARCHING {
+        conn::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+    }
+    if conn.phase != phase::HELD {
+        return Ok(());
+    }
+    let substate = read::tw_substate(tw)?;
+    if setting!(states) == 1 {
+        let from = SockCommon::read(sk)?.state();
+        if from != substate {
+            conn::tell_state(conn, from, substate);
+        }
+    }
+    conn::enter_time_wait(sk, conn, tw, substate, 0)
+}
+
+#[fentry]
+pub fn inet_twsk_hashdance_fentry(ctx: FEntryContext) -> u32 {
+    finish(
+        &ctx,
+        "inet_twsk_hashdance",
+        try_hashdance(ctx.arg(0), ctx.arg(1)),
+    )
+}
+
+#[kprobe]
+pub fn inet_twsk_hashdance_kprobe(ctx: ProbeContext) -> u32 {
+    finish(&ctx, "inet_twsk_hashdance", try_kprobe(&ctx))
+}
+
+#[inline(always)]
+fn try_kprobe(ctx: &ProbeContext) -> Outcome {
+    let tw = ctx.arg(0).ok_or(Loss::ReadFault)?;
+    let sk = ctx.arg(1).ok_or(Loss::ReadFault)?;
+    try_hashdance(tw, sk)
+}

@@ -1,0 +1,118 @@
+//! `syscalls:sys_exit_connect`: what connect() returned.
+//!
+//! Settles what `inet_sock_set_state` had to leave open, shows the port of a connection that is
+//! still in SYN_SENT, and sees a call that failed before any state change: no source address.
+
+use aya_ebpf::{EbpfContext, macros::tracepoint, programs::TracePointContext};
+use portex_common::{
+    Loss, Tuple,
+    record::{ReleaseReason, flag},
+};
+
+use crate::{
+    conn::{self, Conn, errno, mark, phase},
+    maps::CONNECTS,
+    owner,
+    read::{self, AF_INET, AF_INET6, SockCommon, regs},
+    settings::setting,
+    trouble::{Outcome, finish},
+};
+
+/// Offset of `ret` in the record of a `sys_exit_*` tracepoint (its `format` file).
+const RET: usize = 16;
+
+#[tracepoint]
+pub fn sys_exit_connect(ctx: TracePointContext) -> u32 {
+    // SAFETY: the record is 24 bytes long; the kernel hands over a pointer to it.
+    let code = unsafe { ctx.as_ptr().cast::<u8>().add(RET).cast::<i64>().read() };
+    finish(&ctx, "sys_exit_connect", try_exit(code))
+}
+
+#[inline(always)]
+fn try_exit(code: i64) -> Outcome {
+    let thread = owner::thread();
+    // SAFETY: only this thread has this key.
+    if let Some(sk) = unsafe { CONNECTS.get(thread) }.map(|call| call.sk) {
+        let _present = CONNECTS.remove(thread);
+        return match conn::lookup(sk) {
+            Some(conn) => try_settle(sk, conn, code),
+            None => Ok(()),
+        };
+    }
+    if code == -i64::from(errno::EADDRNOTAVAIL) && setting!(task_pt_regs) == 1 {
+        return try_no_source();
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
+    if conn.phase == phase::SEARCHING {
+        // Still in SYN_SENT: a nonblocking call.
+        let sock = SockCommon::read(sk)?;
+        if sock.num() != 0 {
+            sock.addresses(&mut conn.tuple);
+            conn::succeed(sk, conn, sock.num(), 0);
+        }
+        return Ok(());
+    }
+    if conn.phase != phase::DEFERRED {
+        return Ok(());
+    }
+    let num = SockCommon::read(sk)?.num();
+    let errno = code.unsigned_abs() as u16;
+    if errno != errno::EADDRNOTAVAIL && errno != errno::ENOMEM {
+        let sport = conn.tuple.sport;
+        conn::succeed(sk, conn, sport, flag::INFERRED);
+        if num == 0 && setting!(failures_only) == 0 {
+            conn::release(sk, conn, ReleaseReason::Closed, 0);
+        }
+        return Ok(());
+    }
+    if !conn.is(mark::BOUND) {
+        conn.tuple.sport = 0;
+    }
+    conn::tell_failure(conn, errno, 0);
+    if conn.is(mark::AGAIN) {
+        conn.marks &= !mark::AGAIN;
+        conn.phase = phase::HELD;
+    } else {
+        conn::forget(sk);
+    }
+    Ok(())
+}
+
+/// connect() failed with EADDRNOTAVAIL, and the socket never left CLOSE.
+#[inline(always)]
+fn try_no_source() -> Outcome {
+    let (task, regs) = read::current();
+    let sk = read::sock_of_fd(task, read::kernel::<u64>(regs, regs::ARG0)? as u32)?;
+    if sk == 0 {
+        return Ok(());
+    }
+    let sock = SockCommon::read(sk)?;
+    let family = sock.family();
+    if (family != AF_INET && family != AF_INET6) || !read::is_tcp(sk)? {
+        return Ok(());
+    }
+    let Some(mut conn) = conn::observe(&sock)? else {
+        return Ok(());
+    };
+    let flags = destination(&mut conn.tuple, read::kernel(regs, regs::ARG1)?)?;
+    conn::tell_failure(&conn, errno::EADDRNOTAVAIL, flags);
+    Ok(())
+}
+
+/// Reads the destination that the process asked for, as the socket does not have it.
+#[inline(always)]
+fn destination(tuple: &mut Tuple, address: u64) -> Result<u8, Loss> {
+    // struct sockaddr_in and sockaddr_in6 (ABI): family, port, then the address at 4 and at 8.
+    let [family, port]: [u16; 2] = read::user(address)?;
+    tuple.dport = u16::from_be(port);
+    if family == AF_INET6 {
+        tuple.daddr = read::user(address.wrapping_add(8))?;
+        return Ok(flag::NO_SOURCE);
+    }
+    tuple.daddr = read::mapped(read::user(address.wrapping_add(4))?);
+    Ok(flag::UNSEARCHED)
+}

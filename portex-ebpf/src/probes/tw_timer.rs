@@ -1,0 +1,141 @@
+//! `timer:timer_start`, `timer:timer_cancel` and `timer:timer_expire_entry`, raw, for the timers of
+//! TIME_WAIT minisockets only: the exact life of a TIME_WAIT where no function can be hooked.
+//!
+//! A minisocket's timer is known by its function, `tw_timer_handler`. It is started just before the
+//! socket goes to CLOSE (`tcp_time_wait`, then `tcp_done`), so the TIME_WAIT waits unclaimed under
+//! its 4-tuple's digest until `inet_sock_set_state` gives it its owner.
+//!
+//! `timer_cancel` also comes before an expiry and within a restart (`detach_timer`), so a cancel is
+//! an end only when none of these follows.
+
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use portex_common::{Owner, RecordKind, Tuple, record::ReleaseReason};
+
+use crate::{
+    conn::{self, Conn, mark, phase, tcp},
+    emit::{Detail, emit, now},
+    probes::inet_twsk_kill::due,
+    read::{self, SockCommon},
+    settings::setting,
+    trouble::{Outcome, finish},
+};
+
+#[raw_tracepoint(tracepoint = "timer_start")]
+pub fn timer_start(ctx: RawTracePointContext) -> u32 {
+    finish(&ctx, "timer_start", try_start(ctx.arg(0)))
+}
+
+#[raw_tracepoint(tracepoint = "timer_cancel")]
+pub fn timer_cancel(ctx: RawTracePointContext) -> u32 {
+    finish(&ctx, "timer_cancel", try_cancel(ctx.arg(0)))
+}
+
+#[raw_tracepoint(tracepoint = "timer_expire_entry")]
+pub fn timer_expire_entry(ctx: RawTracePointContext) -> u32 {
+    finish(&ctx, "timer_expire_entry", try_expire(ctx.arg(0)))
+}
+
+#[inline(always)]
+fn key(tw: &SockCommon) -> u64 {
+    conn::digest(tw.hash(), tw.dport(), tw.num())
+}
+
+#[inline(always)]
+fn try_start(timer: u64) -> Outcome {
+    let Some(tw) = read::tw_of_timer(timer)? else {
+        return Ok(());
+    };
+    let sock = SockCommon::read(tw)?;
+    let key = key(&sock);
+    let substate = read::tw_substate(tw)?;
+    if let Some(conn) = conn::lookup(key)
+        && conn.phase == phase::TIME_WAIT
+    {
+        conn.substate = substate;
+        if conn.is(mark::UNARMED) {
+            conn.marks &= !mark::UNARMED;
+            emit(RecordKind::Rearmed, conn, Detail::default());
+        }
+        return Ok(());
+    }
+    let wanted = setting!(netns);
+    if wanted != 0 && sock.netns()? != wanted {
+        return Ok(());
+    }
+    let mut conn = Conn {
+        owner: Owner {
+            cgroup: 0,
+            tgid: 0,
+            tid: 0,
+            uid: 0,
+            comm: [0; 16],
+            reserved: 0,
+        },
+        tuple: Tuple {
+            saddr: [0; 4],
+            daddr: [0; 4],
+            netns: 0,
+            sport: sock.num(),
+            dport: 0,
+        },
+        socket: 0,
+        search_ns: 0,
+        since_ns: 0,
+        time_wait_ns: now(),
+        phase: phase::UNCLAIMED,
+        marks: 0,
+        substate,
+        reserved: 0,
+        stale_sport: 0,
+        reserved2: 0,
+    };
+    sock.addresses(&mut conn.tuple);
+    conn::insert(key, &conn)
+}
+
+#[inline(always)]
+fn try_expire(timer: u64) -> Outcome {
+    let Some(tw) = read::tw_of_timer(timer)? else {
+        return Ok(());
+    };
+    let key = key(&SockCommon::read(tw)?);
+    match conn::lookup(key) {
+        Some(conn) if conn.phase == phase::TIME_WAIT => {
+            conn::release(key, conn, ReleaseReason::Expired, 0);
+        }
+        Some(conn) if conn.phase == phase::UNCLAIMED => conn::forget(key),
+        _ => {}
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn try_cancel(timer: u64) -> Outcome {
+    let Some(tw) = read::tw_of_timer(timer)? else {
+        return Ok(());
+    };
+    let key = key(&SockCommon::read(tw)?);
+    let Some(conn) = conn::lookup(key) else {
+        return Ok(());
+    };
+    if conn.phase != phase::TIME_WAIT {
+        return Ok(());
+    }
+    if read::tw_recycled(tw)? {
+        conn::release(key, conn, ReleaseReason::Recycled, 0);
+        return Ok(());
+    }
+    if due(tw)? {
+        return Ok(()); // timer_expire_entry follows
+    }
+    let substate = read::tw_substate(tw)?;
+    if conn.substate == tcp::FIN_WAIT2 && substate == tcp::TIME_WAIT {
+        // The FIN has come: restarted for 60 s (tcp_timewait_state_process), the usual case.
+        conn.substate = substate;
+        return Ok(());
+    }
+    conn.marks |= mark::UNARMED;
+    let detail = conn::release_detail(conn, ReleaseReason::Killed, 0);
+    emit(RecordKind::Unarmed, conn, detail);
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! The only place that reads raw kernel memory, always through `bpf_probe_read_kernel`.
+//!
+//! Offsets come from the running kernel's BTF (see `portex_common::settings`). The `sock_common`
+//! that sockets and TIME_WAIT minisockets begin with is read once, in one piece.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user, bpf_task_pt_regs,
+};
+use core::{ffi::c_void, mem::MaybeUninit};
+use portex_common::{Loss, Tuple, settings::SOCK_COMMON_BYTES};
+
+use crate::settings::setting;
+
+/// Address family numbers (`linux/socket.h`).
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
+
+/// Reads a `T` of integers at a kernel address.
+#[inline(always)]
+pub(crate) fn kernel<T: Copy>(base: u64, offset: u16) -> Result<T, Loss> {
+    let mut value = MaybeUninit::<T>::uninit();
+    let from = base.wrapping_add(u64::from(offset)) as *const c_void;
+    // SAFETY: the helper checks the source address and writes exactly size_of::<T>() bytes; every
+    // T used here is made of integers, for which any bytes are valid.
+    let code =
+        unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from) };
+    if code != 0 {
+        return Err(Loss::ReadFault);
+    }
+    // SAFETY: written by the helper.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Reads a `T` of integers at an address of the running process. Untrusted.
+#[inline(always)]
+pub(crate) fn user<T: Copy>(address: u64) -> Result<T, Loss> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: as in `kernel`.
+    let code = unsafe {
+        bpf_probe_read_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    if code != 0 {
+        return Err(Loss::ReadFault);
+    }
+    // SAFETY: written by the helper.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// A copy of the beginning of a `struct sock_common`.
+pub(crate) struct SockCommon([u64; SOCK_COMMON_BYTES / 8]);
+
+impl SockCommon {
+    /// Copies it from a socket or a TIME_WAIT minisocket.
+    #[inline(always)]
+    pub(crate) fn read(sock: u64) -> Result<Self, Loss> {
+        kernel(sock, 0).map(Self)
+    }
+
+    #[inline(always)]
+    fn at<T: Copy>(&self, offset: u16) -> Option<T> {
+        let offset = usize::from(offset);
+        if offset > SOCK_COMMON_BYTES - size_of::<T>() {
+            return None; // never, the loader checks; it keeps this function sound
+        }
+        // SAFETY: in bounds by the check above; fields are aligned by the kernel's own layout, and
+        // every T used here is made of integers.
+        Some(unsafe { self.0.as_ptr().cast::<u8>().add(offset).cast::<T>().read() })
+    }
+
+    #[inline(always)]
+    fn u16_at(&self, offset: u16) -> u16 {
+        self.at(offset).unwrap_or(0)
+    }
+
+    /// Local port in host byte order; 0 when the socket holds none.
+    #[inline(always)]
+    pub(crate) fn num(&self) -> u16 {
+        self.u16_at(setting!(offsets.skc_num))
+    }
+
+    /// Destination port in host byte order.
+    #[inline(always)]
+    pub(crate) fn dport(&self) -> u16 {
+        u16::from_be(self.u16_at(setting!(offsets.skc_dport)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn family(&self) -> u16 {
+        self.u16_at(setting!(offsets.skc_family))
+    }
+
+    /// State of the socket (`TCP_*`).
+    #[inline(always)]
+    pub(crate) fn state(&self) -> u8 {
+        self.at(setting!(offsets.skc_state)).unwrap_or(0)
+    }
+
+    /// Hash of the 4-tuple in the table of established connections.
+    #[inline(always)]
+    pub(crate) fn hash(&self) -> u32 {
+        self.at(setting!(offsets.skc_hash)).unwrap_or(0)
+    }
+
+    /// Inode number of the network namespace.
+    #[inline(always)]
+    pub(crate) fn netns(&self) -> Result<u32, Loss> {
+        let net: u64 = self.at(setting!(offsets.skc_net)).unwrap_or(0);
+        kernel(net, setting!(offsets.net_ns_inum))
+    }
+
+    /// Fills in both addresses and the destination port.
+    ///
+    /// An AF_INET6 socket with an IPv4-mapped destination goes through the IPv4 code, which fills
+    /// the IPv4 fields of the socket: those are taken then.
+    #[inline(always)]
+    pub(crate) fn addresses(&self, tuple: &mut Tuple) {
+        tuple.dport = self.dport();
+        if self.family() == AF_INET6 {
+            let daddr = self
+                .at::<[u32; 4]>(setting!(offsets.skc_v6_daddr))
+                .unwrap_or([0; 4]);
+            if !is_mapped(&daddr) {
+                tuple.daddr = daddr;
+                tuple.saddr = self
+                    .at::<[u32; 4]>(setting!(offsets.skc_v6_rcv_saddr))
+                    .unwrap_or([0; 4]);
+                return;
+            }
+        }
+        tuple.daddr = mapped(self.at(setting!(offsets.skc_daddr)).unwrap_or(0));
+        tuple.saddr = mapped(self.at(setting!(offsets.skc_rcv_saddr)).unwrap_or(0));
+    }
+}
+
+/// An IPv4 address as IPv6: `::ffff:a.b.c.d`.
+#[inline(always)]
+pub(crate) fn mapped(address: u32) -> [u32; 4] {
+    [0, 0, 0xffff_u32.to_be(), address]
+}
+
+#[inline(always)]
+fn is_mapped(address: &[u32; 4]) -> bool {
+    address[0] == 0 && address[1] == 0 && address[2] == 0xffff_u32.to_be()
+}
+
+/// `sk_protocol`: IPPROTO_TCP is 6.
+#[inline(always)]
+pub(crate) fn is_tcp(sk: u64) -> Result<bool, Loss> {
+    Ok(kernel::<u16>(sk, setting!(offsets.sk_protocol))? == 6)
+}
+
+/// `inet_sport` in host byte order: like `skc_num`, but kept after the port is given back.
+#[inline(always)]
+pub(crate) fn inet_sport(sk: u64) -> Result<u16, Loss> {
+    Ok(u16::from_be(kernel(sk, setting!(offsets.inet_sport))?))
+}
+
+/// `sk_err`: the pending error of a socket.
+#[inline(always)]
+pub(crate) fn sk_err(sk: u64) -> Result<i32, Loss> {
+    kernel(sk, setting!(offsets.sk_err))
+}
+
+/// `tw_substate`: TCP_TIME_WAIT or TCP_FIN_WAIT2.
+#[inline(always)]
+pub(crate) fn tw_substate(tw: u64) -> Result<u8, Loss> {
+    kernel(tw, setting!(offsets.tw_substate))
+}
+
+/// Whether a new connection has taken the port of this TIME_WAIT over: its bind bucket is gone
+/// before its timer (`inet_twsk_bind_unhash` in `__inet_hash_connect`).
+#[inline(always)]
+pub(crate) fn tw_recycled(tw: u64) -> Result<bool, Loss> {
+    Ok(kernel::<u64>(tw, setting!(offsets.tw_tb))? == 0)
+}
+
+/// When the timer of a TIME_WAIT is due, in jiffies.
+#[inline(always)]
+pub(crate) fn tw_expires(tw: u64) -> Result<u64, Loss> {
+    kernel(
+        tw.wrapping_add(u64::from(setting!(offsets.tw_timer))),
+        setting!(offsets.timer_expires),
+    )
+}
+
+/// The TIME_WAIT minisocket that a timer belongs to, if it is the timer of one.
+#[inline(always)]
+pub(crate) fn tw_of_timer(timer: u64) -> Result<Option<u64>, Loss> {
+    let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
+    if function != setting!(tw_timer_handler) {
+        return Ok(None);
+    }
+    Ok(Some(
+        timer.wrapping_sub(u64::from(setting!(offsets.tw_timer))),
+    ))
+}
+
+/// System call that the running process is in, by the number in its registers; `None` where the
+/// kernel does not tell (before 5.15).
+#[inline(always)]
+pub(crate) fn syscall() -> Option<u64> {
+    if setting!(task_pt_regs) == 0 {
+        return None;
+    }
+    kernel(current().1, regs::NUMBER).ok()
+}
+
+/// The running task, and its registers at the entry of the system call.
+#[inline(always)]
+pub(crate) fn current() -> (u64, u64) {
+    // SAFETY: helpers of 5.11 and 5.15; where they are missing, `task_pt_regs` is 0 and this is dead
+    // code for the verifier.
+    unsafe {
+        let task = bpf_get_current_task_btf();
+        (task as u64, bpf_task_pt_regs(task) as u64)
+    }
+}
+
+/// Offsets in `struct pt_regs` (ABI) of the number and the first arguments of a system call.
+#[cfg(bpf_target_arch = "x86_64")]
+pub(crate) mod regs {
+    pub(crate) const NUMBER: u16 = 120;
+    pub(crate) const ARG0: u16 = 112;
+    pub(crate) const ARG1: u16 = 104;
+}
+
+/// Number of connect(2) (`asm/unistd.h`).
+#[cfg(bpf_target_arch = "x86_64")]
+pub(crate) const CONNECT: u64 = 42;
+
+/// The socket behind a file descriptor of the running process, 0 if it is none.
+#[inline(always)]
+pub(crate) fn sock_of_fd(task: u64, fd: u32) -> Result<u64, Loss> {
+    let files: u64 = kernel(task, setting!(offsets.task_files))?;
+    let table: u64 = kernel(files, setting!(offsets.files_fdt))?;
+    let size: u32 = kernel(table, setting!(offsets.fdt_max_fds))?;
+    if fd >= size {
+        return Ok(0);
+    }
+    let array: u64 = kernel(table, setting!(offsets.fdt_fd))?;
+    let file: u64 = kernel(array.wrapping_add(u64::from(fd) * 8), 0)?;
+    let socket: u64 = kernel(file, setting!(offsets.file_private_data))?;
+    // A file of another kind has something else there: only a socket points back.
+    let back: u64 = kernel(socket, setting!(offsets.socket_file))?;
+    if back != file {
+        return Ok(0);
+    }
+    kernel(socket, setting!(offsets.socket_sk))
+}

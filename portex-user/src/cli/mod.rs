@@ -1,0 +1,104 @@
+//! The command line: what may be said, and which part of portex answers. The only module that knows
+//! clap.
+
+mod demo;
+mod options;
+mod trace;
+
+use std::{io, process::ExitCode};
+
+use clap::{ArgAction, Parser, Subcommand};
+use log::LevelFilter;
+
+/// Sees ephemeral ports run out: which process burns which destination's ports, and which connect()
+/// failed and why.
+#[derive(Debug, Parser)]
+#[command(name = "portex", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// More about what portex does, on standard error; twice: even more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Trace(trace::Args),
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoWorkload,
+}
+
+/// Runs the command line. 0 done, 1 failed, 2 bad usage.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let outcome = match &cli.command {
+        Command::Trace(args) => trace::run(args, cli.verbose),
+        Command::Demo(args) => demo::run(args, cli.verbose),
+        Command::DemoWorkload => crate::demo::workload::main(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("portex: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .format_timestamp(None)
+        .init();
+}
+
+/// A line on standard error; nobody listening is no error.
+fn say(line: &str) {
+    use io::Write as _;
+    let _closed = writeln!(io::stderr(), "{line}");
+}
+
+/// A runtime on this thread: capabilities given up hold for all that runs then.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_a_help_text() {
+        for command in Cli::command()
+            .get_subcommands()
+            .filter(|c| !c.is_hide_set())
+        {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+}

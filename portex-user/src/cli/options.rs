@@ -1,0 +1,254 @@
+//! Options that several commands take.
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, tz::TimeZone};
+use rustix::param::page_size;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::say;
+use crate::{
+    escape,
+    filter::{Endpoint, Filter},
+    inventory::{cgroups, netns, processes},
+    kernel::{Attached, Way},
+    stream::Totals,
+    views::Style,
+};
+
+/// Which events.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which events")]
+pub(super) struct Which {
+    /// Only connections of this process
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Only connections of threads with this name
+    #[arg(long, value_name = "NAME")]
+    comm: Option<String>,
+    /// Only connections from these addresses
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    src: Option<Endpoint>,
+    /// Only connections to these addresses: 10.0.0.0/8, 10.0.0.1:443, [2001:db8::/32]:443
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    dst: Option<Endpoint>,
+    /// Only connections in this network namespace: inode number, name of ip netns, or path
+    #[arg(long, value_name = "INODE|NAME|PATH")]
+    netns: Option<String>,
+    /// Only connections of this cgroup and those below it
+    #[arg(long, value_name = "PATH")]
+    cgroup: Option<String>,
+    /// Only failed allocations
+    #[arg(long)]
+    pub(super) failures: bool,
+}
+
+impl Which {
+    /// Checks what must exist.
+    pub(super) fn filter(&self) -> anyhow::Result<Filter> {
+        if let Some(pid) = self.pid
+            && !processes::exists(pid)
+        {
+            bail!("no process has the id {pid}\n  what to do: ps -e shows them");
+        }
+        let cgroup = self.cgroup.as_deref().map(cgroups::normalise).transpose();
+        Ok(Filter {
+            pid: self.pid,
+            comm: self.comm.clone(),
+            src: self.src,
+            dst: self.dst,
+            netns: self.netns.as_deref().map(netns::resolve).transpose()?,
+            cgroup: cgroup?,
+            failures: self.failures,
+        })
+    }
+}
+
+/// How to attach.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How to trace")]
+pub(super) struct How {
+    /// How to attach to the kernel; auto takes the best that works
+    #[arg(long, value_name = "WAY", value_enum, default_value = "auto")]
+    attach: AttachChoice,
+    /// Size of the ring buffer in bytes: a power of two
+    #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, value_parser = ring_size)]
+    pub(super) ring_size: u32,
+    /// How many connections can be tracked at a time, TIME_WAIT included; by default up to 262144,
+    /// fewer on a host with less than 6 GiB of memory
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    max_sockets: Option<u32>,
+}
+
+/// Bytes of kernel memory that a tracked connection takes, about.
+const TRACKED: u64 = 192;
+
+impl How {
+    /// As given, else what fits: the table is allocated beforehand, and shall take no more than a
+    /// hundred-and-twenty-eighth of the host's memory.
+    pub(super) fn max_sockets(&self) -> u32 {
+        self.max_sockets.unwrap_or_else(|| {
+            let host = rustix::system::sysinfo();
+            let ram = host.totalram * u64::from(host.mem_unit);
+            let fitting = ram / 128 / TRACKED;
+            u32::try_from(fitting.clamp(16_384, 262_144)).unwrap_or(262_144)
+        })
+    }
+
+    pub(super) fn way(&self) -> Option<Way> {
+        match self.attach {
+            AttachChoice::Auto => None,
+            AttachChoice::Trampoline => Some(Way::Trampoline),
+            AttachChoice::Kprobe => Some(Way::Kprobe),
+            AttachChoice::Tracepoint => Some(Way::Tracepoint),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AttachChoice {
+    /// The first of these that works
+    Auto,
+    /// fentry and fexit
+    Trampoline,
+    /// kprobes and kretprobes
+    Kprobe,
+    /// Tracepoints only
+    Tracepoint,
+}
+
+fn ring_size(text: &str) -> Result<u32, String> {
+    let bytes: u32 = text.parse().map_err(|_| "not a number of bytes")?;
+    let page = page_size();
+    let whole = usize::try_from(bytes).is_ok_and(|bytes| bytes >= page);
+    if whole && bytes.is_power_of_two() && bytes <= 1 << 30 {
+        Ok(bytes)
+    } else {
+        Err(format!(
+            "must be a power of two from {page} (a page) to {} (1 GiB)",
+            1 << 30
+        ))
+    }
+}
+
+/// What is written, and until when.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// One JSON object a line (NDJSON)
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Stop after this long: 30s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
+    color: ColorChoice,
+}
+
+impl Output {
+    pub(super) fn style(&self) -> Style {
+        let color = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Style {
+            color,
+            zone: TimeZone::system(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let help = "write it as 30s, 5m or 1h";
+    let signed: SignedDuration = text.parse().map_err(|_| help)?;
+    match Duration::try_from(signed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("must be longer than nothing; {help}")),
+    }
+}
+
+/// Ready when the user or the system wants the program to end.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("listening for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+/// Says how portex is attached, and what is missing that way.
+pub(super) fn tell_attached(attached: &Attached) {
+    for (way, cause) in &attached.refused {
+        say(&format!(
+            "portex: not by {way}: {}",
+            escape::text(cause.as_bytes())
+        ));
+    }
+    for off in &attached.off {
+        say(&format!(
+            "portex: {} is off: {}; not told: {}",
+            off.hook,
+            escape::text(off.cause.as_bytes()),
+            off.serves
+        ));
+    }
+    say(&format!(
+        "portex: tracing by {} ({})",
+        attached.way,
+        attached.way.cost()
+    ));
+}
+
+/// Says what was shown and what was lost.
+pub(super) fn tell_totals(totals: &Totals) {
+    let in_brackets = |counts: Vec<(&str, u64)>| -> String {
+        let parts: Vec<String> = counts
+            .into_iter()
+            .filter(|(_, count)| *count != 0)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", parts.join(", "))
+        }
+    };
+    let shown = totals.shown.iter().map(|(name, count)| (*name, *count));
+    let lost = totals.losses.by_kind().into_iter();
+    say(&format!(
+        "portex: {} events{}, {} lost{}",
+        totals.events(),
+        in_brackets(shown.collect()),
+        totals.losses.events(),
+        in_brackets(lost.filter(|(name, _)| *name != "skipped").collect()),
+    ));
+    if totals.losses.skipped != 0 {
+        say(&format!(
+            "portex: the kernel skipped {} program runs; most are made good by the next event",
+            totals.losses.skipped
+        ));
+    }
+}

@@ -1,0 +1,90 @@
+//! `portex trace`.
+
+use std::io::{self, BufWriter};
+
+use super::{
+    options::{How, Output, Which, stop_signal, tell_attached, tell_totals},
+    runtime, say,
+};
+use crate::{
+    fields,
+    filter::Filter,
+    kernel::{Options, Session},
+    source::Live,
+    stream::{self, Limits, Totals},
+    views::{Json, Trace},
+};
+
+/// Show every connect() that takes a port or fails to get one, every TIME_WAIT and every port that
+/// is free again, one line each
+///
+/// Events come in the order of kernel time and name the process that called connect(), also when
+/// they happen later and elsewhere. Needs root, or CAP_BPF and CAP_PERFMON.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = after_help())]
+pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Every state change of outbound connections too
+    #[arg(long, help_heading = "Which events", conflicts_with = "failures")]
+    states: bool,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    output: Output,
+    /// Stop after this many events
+    #[arg(short = 'n', long, value_name = "N", help_heading = "Output", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+}
+
+fn after_help() -> String {
+    format!("Columns:\n{}", fields::help(fields::TRACE))
+}
+
+pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
+    let filter = args.which.filter()?;
+    let options = Options {
+        way: args.how.way(),
+        pid: filter.pid,
+        netns: filter.netns,
+        failures: args.which.failures,
+        states: args.states,
+        ring_bytes: args.how.ring_size,
+        max_sockets: args.how.max_sockets(),
+        diagnostics: verbose > 0,
+    };
+    let limits = Limits {
+        events: args.count,
+        duration: args.output.duration,
+    };
+    runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let (session, ring) = Session::start(&options)?;
+        tell_attached(session.attached());
+        session.drop_privileges()?;
+        let mut live = Live::new(session, ring);
+        let totals = show(&mut live, &args.output, &filter, limits, stop).await?;
+        tell_totals(&totals);
+        if totals.events() == 0 && verbose > 0 {
+            say("portex: nothing happened, or nothing that the filters let through");
+        }
+        Ok(())
+    })
+}
+
+/// Shows events in the form that was asked for.
+pub(super) async fn show(
+    live: &mut Live,
+    output: &Output,
+    filter: &Filter,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) -> io::Result<Totals> {
+    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    if output.json {
+        stream::run(live, &mut Json::new(out), filter, limits, stop).await
+    } else {
+        let mut view = Trace::new(out, output.style());
+        stream::run(live, &mut view, filter, limits, stop).await
+    }
+}

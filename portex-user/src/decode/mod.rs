@@ -1,0 +1,158 @@
+//! Bytes of the ring buffer → [`Event`]. Total: whatever the bytes are, the answer is an event or an
+//! error, never a panic.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
+
+use portex_common::{
+    Record, RecordKind,
+    record::{ReleaseReason, flag},
+};
+
+use crate::event::{Cause, Event, Kind, Owner, Release, TcpState};
+
+const ENOMEM: u16 = 12;
+const EADDRNOTAVAIL: u16 = 99;
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// An event.
+    Event(Event),
+    /// A release, unless [`Decoded::Rearmed`] of the same socket follows at once.
+    Unarmed(Event),
+    /// Takes back the [`Decoded::Unarmed`] of this socket.
+    Rearmed {
+        /// Id of the connection.
+        socket: u64,
+    },
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The sample has another length than a record.
+    #[error("a sample of {0} bytes is no record")]
+    Length(usize),
+    /// The kind is none that this version knows.
+    #[error("unknown record kind {0}")]
+    Kind(u8),
+}
+
+/// Decodes one sample.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    let record = Record::from_bytes(bytes).ok_or(DecodeError::Length(bytes.len()))?;
+    let unarmed = record.kind == RecordKind::Unarmed as u8;
+    if record.kind == RecordKind::Rearmed as u8 {
+        return Ok(Decoded::Rearmed {
+            socket: record.socket,
+        });
+    }
+    let event = Event {
+        time: Duration::from_nanos(record.time_ns),
+        socket: record.socket,
+        netns: record.tuple.netns,
+        owner: owner(&record),
+        src: address(record.tuple.saddr),
+        src_port: (record.tuple.sport != 0).then_some(record.tuple.sport),
+        dst: address(record.tuple.daddr),
+        dst_port: record.tuple.dport,
+        kind: kind(&record)?,
+    };
+    Ok(if unarmed {
+        Decoded::Unarmed(event)
+    } else {
+        Decoded::Event(event)
+    })
+}
+
+fn kind(record: &Record) -> Result<Kind, DecodeError> {
+    const CONNECT: u8 = RecordKind::Connect as u8;
+    const CONNECT_FAILED: u8 = RecordKind::ConnectFailed as u8;
+    const STATE: u8 = RecordKind::State as u8;
+    const TIME_WAIT: u8 = RecordKind::TimeWait as u8;
+    const RELEASED: u8 = RecordKind::Released as u8;
+    const UNARMED: u8 = RecordKind::Unarmed as u8;
+    let first = Duration::from_nanos(record.first_ns);
+    let has = |bit| record.flags & bit != 0;
+    Ok(match record.kind {
+        CONNECT => Kind::Connect {
+            bound: has(flag::BOUND),
+            search: has(flag::SEARCH_TIMED).then_some(first),
+        },
+        CONNECT_FAILED => Kind::ConnectFailed {
+            errno: record.errno,
+            cause: cause(record),
+            search: has(flag::SEARCH_TIMED).then_some(first),
+        },
+        STATE => Kind::State {
+            from: TcpState::from_number(record.from),
+            to: TcpState::from_number(record.to),
+        },
+        TIME_WAIT => Kind::TimeWait {
+            substate: TcpState::from_number(record.to),
+        },
+        RELEASED | UNARMED => Kind::Released {
+            held: first,
+            time_wait: has(flag::HAD_TIME_WAIT).then(|| Duration::from_nanos(record.second_ns)),
+            reason: release(record.reason),
+        },
+        other => return Err(DecodeError::Kind(other)),
+    })
+}
+
+/// EADDRNOTAVAIL alone is not exhaustion: it takes a search, that is, a port that was not bound.
+fn cause(record: &Record) -> Cause {
+    let has = |bit| record.flags & bit != 0;
+    match record.errno {
+        EADDRNOTAVAIL if has(flag::NO_SOURCE) => Cause::NoSourceAddress,
+        EADDRNOTAVAIL if has(flag::UNSEARCHED) => Cause::Unknown,
+        EADDRNOTAVAIL if has(flag::BOUND) => Cause::TupleInUse,
+        EADDRNOTAVAIL => Cause::RangeExhausted,
+        ENOMEM => Cause::NoMemory,
+        _ => Cause::Unknown,
+    }
+}
+
+fn release(reason: u8) -> Release {
+    const EXPIRED: u8 = ReleaseReason::Expired as u8;
+    const RECYCLED: u8 = ReleaseReason::Recycled as u8;
+    const OVERFLOW: u8 = ReleaseReason::Overflow as u8;
+    const KILLED: u8 = ReleaseReason::Killed as u8;
+    match reason {
+        EXPIRED => Release::Expired,
+        RECYCLED => Release::Recycled,
+        OVERFLOW => Release::Overflow,
+        KILLED => Release::Killed,
+        _ => Release::Closed,
+    }
+}
+
+fn owner(record: &Record) -> Owner {
+    let comm = record.owner.comm;
+    let end = comm
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(comm.len());
+    Owner {
+        pid: record.owner.tgid,
+        tid: record.owner.tid,
+        uid: record.owner.uid,
+        comm: comm[..end].to_vec(),
+        cgroup: record.owner.cgroup,
+    }
+}
+
+/// Words in network byte order; IPv4-mapped becomes IPv4.
+fn address(words: [u32; 4]) -> IpAddr {
+    let mut bytes = [0; 16];
+    for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    Ipv6Addr::from(bytes).to_canonical()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! What happened, in the field's terms: the input of every view.
+
+use std::{net::IpAddr, time::Duration};
+
+mod losses;
+
+pub use losses::{Losses, RingFull};
+
+/// One thing that happened to one outbound connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, by `CLOCK_MONOTONIC`, since boot without suspend.
+    pub time: Duration,
+    /// Opaque id, the same for all events of one connection.
+    pub socket: u64,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// The process that called connect().
+    pub owner: Owner,
+    /// Source address; unspecified when there was none.
+    pub src: IpAddr,
+    /// Source port; `None` when none was given.
+    pub src_port: Option<u16>,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// Destination port.
+    pub dst_port: u16,
+    /// What happened.
+    pub kind: Kind,
+}
+
+/// The process that called connect(), as it was at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Thread group id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Real user id in the initial user namespace.
+    pub uid: u32,
+    /// Thread name as the kernel has it: any bytes but NUL. Untrusted.
+    pub comm: Vec<u8>,
+    /// Id of the cgroup in the unified hierarchy; 0 is unknown.
+    pub cgroup: u64,
+}
+
+/// What happened, with what only this kind has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A port was allocated.
+    Connect {
+        /// An earlier bind() chose the port.
+        bound: bool,
+        /// Duration of the port search, where it could be measured.
+        search: Option<Duration>,
+    },
+    /// No port was allocated: connect() failed.
+    ConnectFailed {
+        /// Error number, positive.
+        errno: u16,
+        /// Why.
+        cause: Cause,
+        /// Duration of the port search, where it could be measured.
+        search: Option<Duration>,
+    },
+    /// The socket changed its state.
+    State {
+        /// State before.
+        from: TcpState,
+        /// State after.
+        to: TcpState,
+    },
+    /// The port outlives its socket, in a TIME_WAIT minisocket.
+    TimeWait {
+        /// TIME_WAIT, or FIN_WAIT2 while the peer's FIN is awaited.
+        substate: TcpState,
+    },
+    /// The port is free again.
+    Released {
+        /// How long the port was held, TIME_WAIT included.
+        held: Duration,
+        /// Of that, how long in TIME_WAIT; `None` when there was none.
+        time_wait: Option<Duration>,
+        /// What ended it.
+        reason: Release,
+    },
+}
+
+impl Kind {
+    /// The event's name in every output.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::State { .. } => "state",
+            Self::TimeWait { .. } => "time_wait",
+            Self::Released { .. } => "released",
+        }
+    }
+}
+
+/// Why no port was allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Every port of the range is in use towards this destination, or blocked: exhaustion.
+    RangeExhausted,
+    /// The bound port is in use towards the same destination already.
+    TupleInUse,
+    /// No source address fits the destination: no exhaustion.
+    NoSourceAddress,
+    /// The kernel had no memory for a bind bucket.
+    NoMemory,
+    /// None of these.
+    Unknown,
+}
+
+impl Cause {
+    /// Name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RangeExhausted => "range_exhausted",
+            Self::TupleInUse => "tuple_in_use",
+            Self::NoSourceAddress => "no_source_address",
+            Self::NoMemory => "no_memory",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What ended the use of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The socket closed, without TIME_WAIT.
+    Closed,
+    /// The TIME_WAIT ran its time.
+    Expired,
+    /// A new connection took the port over from the TIME_WAIT.
+    Recycled,
+    /// TIME_WAIT was due, but `tcp_max_tw_buckets` was reached.
+    Overflow,
+    /// The TIME_WAIT was ended early: namespace deleted, `ss -K`, a reset.
+    Killed,
+}
+
+impl Release {
+    /// Name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Expired => "expired",
+            Self::Recycled => "recycled",
+            Self::Overflow => "overflow",
+            Self::Killed => "killed",
+        }
+    }
+}
+
+/// A TCP state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpState {
+    /// A number that is none of the kernel's states.
+    Unknown,
+    /// Connection up.
+    Established,
+    /// SYN sent.
+    SynSent,
+    /// SYN received.
+    SynRecv,
+    /// Closed here, FIN sent.
+    FinWait1,
+    /// Closed here, FIN acknowledged.
+    FinWait2,
+    /// Both closed; waits for stray segments.
+    TimeWait,
+    /// Not connected.
+    Close,
+    /// The peer has closed.
+    CloseWait,
+    /// The peer closed first, then this side.
+    LastAck,
+    /// Listening.
+    Listen,
+    /// Both closed at the same moment.
+    Closing,
+    /// A request socket (`TCP_NEW_SYN_RECV`).
+    NewSynRecv,
+}
+
+impl TcpState {
+    /// From the kernel's number (`net/tcp_states.h`).
+    pub fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Established,
+            2 => Self::SynSent,
+            3 => Self::SynRecv,
+            4 => Self::FinWait1,
+            5 => Self::FinWait2,
+            6 => Self::TimeWait,
+            7 => Self::Close,
+            8 => Self::CloseWait,
+            9 => Self::LastAck,
+            10 => Self::Listen,
+            11 => Self::Closing,
+            12 => Self::NewSynRecv,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Name in capitals with underscores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN_SENT",
+            Self::SynRecv => "SYN_RECV",
+            Self::FinWait1 => "FIN_WAIT1",
+            Self::FinWait2 => "FIN_WAIT2",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Close => "CLOSE",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
+            Self::Listen => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::NewSynRecv => "NEW_SYN_RECV",
+        }
+    }
+}
+
+/// Events for tests.
+#[cfg(test)]
+pub(crate) mod samples {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    /// curl (pid 10) of cgroup 7 connects from 10.0.0.1:40000 to 10.0.0.2:443, in namespace 4026531840.
+    pub(crate) fn connect() -> Event {
+        Event {
+            time: Duration::new(100, 5),
+            socket: 42,
+            netns: 4_026_531_840,
+            owner: Owner {
+                pid: 10,
+                tid: 11,
+                uid: 1000,
+                comm: b"curl".to_vec(),
+                cgroup: 7,
+            },
+            src: IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
+            src_port: Some(40_000),
+            dst: IpAddr::from(Ipv4Addr::new(10, 0, 0, 2)),
+            dst_port: 443,
+            kind: Kind::Connect {
+                bound: false,
+                search: Some(Duration::from_nanos(1_500)),
+            },
+        }
+    }
+
+    /// The same without a port left.
+    pub(crate) fn failed() -> Event {
+        Event {
+            src_port: None,
+            kind: Kind::ConnectFailed {
+                errno: 99,
+                cause: Cause::RangeExhausted,
+                search: Some(Duration::from_micros(250)),
+            },
+            ..connect()
+        }
+    }
+
+    /// Its port is free after a TIME_WAIT.
+    pub(crate) fn released() -> Event {
+        Event {
+            kind: Kind::Released {
+                held: Duration::from_millis(60_250),
+                time_wait: Some(Duration::from_secs(60)),
+                reason: Release::Expired,
+            },
+            ..connect()
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Attaches the rows of the probe table, by the first way that works: chosen by what loads, not by
+//! version numbers.
+
+use aya::{
+    Btf as AyaBtf, Ebpf,
+    programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
+};
+use log::debug;
+use portex_common::Settings;
+
+use super::{
+    Error, Way,
+    layout::Layout,
+    probes::{self, Kind, PROBES, Probe, When},
+};
+
+/// A hook that is off, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Off {
+    /// Its name: the kernel function or tracepoint.
+    pub hook: &'static str,
+    /// Why it is off.
+    pub cause: String,
+    /// What is missing without it.
+    pub serves: &'static str,
+}
+
+/// What came of attaching.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// The way that was taken.
+    pub way: Way,
+    /// Better ways, and why they were not taken.
+    pub refused: Vec<(Way, String)>,
+    /// Hooks of this way that are off.
+    pub off: Vec<Off>,
+}
+
+/// Attaches rows of the probe table.
+pub(super) struct Attacher<'a> {
+    pub(super) ebpf: &'a mut Ebpf,
+    /// Only failed allocations are wanted.
+    pub(super) failures: bool,
+    pub(super) layout: &'a Layout,
+    pub(super) settings: &'a Settings,
+    pub(super) tracefs: Result<(), String>,
+    /// Parsed by aya only when a trampoline is asked for.
+    pub(super) btf: Option<AyaBtf>,
+}
+
+impl Attacher<'_> {
+    /// Tries ways until one works. With one way only, its error is that way's.
+    pub(super) fn first_that_works(&mut self, ways: &[Way]) -> Result<Attached, Error> {
+        let mut refused = Vec::new();
+        for &way in ways {
+            match self.attach(way) {
+                Ok(off) => return Ok(Attached { way, refused, off }),
+                Err(cause) => {
+                    debug!("by {way}: {cause}");
+                    unload(self.ebpf);
+                    refused.push((way, cause));
+                }
+            }
+        }
+        match (ways, refused.pop()) {
+            ([_], Some((way, cause))) => Err(Error::Way { way, cause }),
+            (_, last) => {
+                refused.extend(last);
+                Err(Error::NoWay { causes: refused })
+            }
+        }
+    }
+
+    /// Attaches one way. Returns the hooks that are off, or why the way is of no use.
+    fn attach(&mut self, way: Way) -> Result<Vec<Off>, String> {
+        let mut off: Vec<Off> = Vec::new();
+        let wanted =
+            |probe: &&Probe| probe.way == way && (probe.when == When::Always || !self.failures);
+        let rows: Vec<&Probe> = PROBES.iter().filter(wanted).collect();
+        // What is essential first: a way that does not work is found out by one program.
+        for probe in rows.iter().filter(|probe| probe.essential) {
+            self.load_program(probe)?;
+        }
+        for probe in rows {
+            let outcome = self.obstacle(probe).map_or(Ok(()), Err).and_then(|()| {
+                if !probe.essential {
+                    self.load_program(probe)?;
+                }
+                self.attach_program(probe)
+            });
+            match outcome {
+                Ok(()) => {}
+                Err(cause) if probe.essential => return Err(format!("{}: {cause}", probe.hook)),
+                Err(cause) => {
+                    if !off.iter().any(|known| known.hook == probe.hook) {
+                        off.push(Off {
+                            hook: probe.hook,
+                            cause,
+                            serves: probe.serves,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(off)
+    }
+
+    /// Why a row cannot be attached, as far as that is known beforehand.
+    fn obstacle(&self, probe: &Probe) -> Option<String> {
+        if let Some(field) = probe
+            .fields
+            .iter()
+            .find(|field| self.layout.absent.contains(field))
+        {
+            return Some(format!("this kernel has no field {field}"));
+        }
+        if probes::is_timer(probe) && self.settings.tw_timer_handler == 0 {
+            return Some(
+                "the address of tw_timer_handler is not in /proc/kallsyms (CAP_SYSLOG shows it)"
+                    .into(),
+            );
+        }
+        match (&self.tracefs, probe.kind) {
+            (Err(unreachable), Kind::Tracepoint(_)) => Some(unreachable.clone()),
+            _ => None,
+        }
+    }
+
+    fn program(&mut self, probe: &Probe) -> Result<&mut Program, String> {
+        self.ebpf
+            .program_mut(probe.program)
+            .ok_or_else(|| "the object file has no such program".into())
+    }
+
+    fn load_program(&mut self, probe: &Probe) -> Result<(), String> {
+        if matches!(probe.kind, Kind::Fentry | Kind::Fexit) {
+            return self.load_trampoline(probe);
+        }
+        let loaded = match self.program(probe)? {
+            Program::KProbe(program) => program.load(),
+            Program::RawTracePoint(program) => program.load(),
+            Program::TracePoint(program) => program.load(),
+            _ => Err(ProgramError::UnexpectedProgramType),
+        };
+        loaded.map_err(|error| explain(&error))
+    }
+
+    fn load_trampoline(&mut self, probe: &Probe) -> Result<(), String> {
+        if self.btf.is_none() {
+            self.btf = Some(AyaBtf::from_sys_fs().map_err(|error| error.to_string())?);
+        }
+        let btf = self.btf.as_ref().ok_or("no BTF")?;
+        let mut last = String::new();
+        for target in probe.targets {
+            let program = self
+                .ebpf
+                .program_mut(probe.program)
+                .ok_or("the object file has no such program")?;
+            let loaded = match program {
+                Program::FEntry(program) => FEntry::load(program, target, btf),
+                Program::FExit(program) => FExit::load(program, target, btf),
+                _ => Err(ProgramError::UnexpectedProgramType),
+            };
+            match loaded {
+                Ok(()) => return Ok(()),
+                Err(ProgramError::Btf(_)) => last = "this kernel has no such function".into(),
+                Err(error) => return Err(explain(&error)),
+            }
+        }
+        Err(last)
+    }
+
+    fn attach_program(&mut self, probe: &Probe) -> Result<(), String> {
+        let program = self.program(probe)?;
+        let mut last = String::new();
+        for target in probe.targets {
+            let attached = match (&mut *program, probe.kind) {
+                (Program::FEntry(program), _) => FEntry::attach(program).map(drop),
+                (Program::FExit(program), _) => FExit::attach(program).map(drop),
+                (Program::KProbe(program), _) => KProbe::attach(program, target, 0).map(drop),
+                (Program::RawTracePoint(program), _) => {
+                    RawTracePoint::attach(program, target).map(drop)
+                }
+                (Program::TracePoint(program), Kind::Tracepoint(category)) => {
+                    TracePoint::attach(program, category, target).map(drop)
+                }
+                _ => Err(ProgramError::UnexpectedProgramType),
+            };
+            match attached {
+                Ok(()) => return Ok(()),
+                Err(error) => last = explain(&error),
+            }
+        }
+        Err(last)
+    }
+}
+
+/// The kernel's answer in a line; the verifier's log only in the debug output.
+fn explain(error: &ProgramError) -> String {
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
+        debug!("{io_error}: {verifier_log}");
+        let refused = match io_error.raw_os_error() {
+            Some(libc::EPERM) => "the kernel does not permit programs of this type".to_owned(),
+            _ => format!("the kernel refused the program ({io_error})"),
+        };
+        return refused;
+    }
+    let text = chain(error);
+    if text.contains("(os error 2)") {
+        return "this kernel has no such function or tracepoint".into();
+    }
+    text
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Takes off and unloads whatever is loaded.
+pub(super) fn unload(ebpf: &mut Ebpf) {
+    for (name, program) in ebpf.programs_mut() {
+        if program.fd().is_ok()
+            && let Err(error) = program.unload_any()
+        {
+            debug!("unloading {name}: {error}");
+        }
+    }
+}
+
+/// Unloading, whatever the type of program.
+trait UnloadAny {
+    fn unload_any(&mut self) -> Result<(), ProgramError>;
+}
+
+impl UnloadAny for Program {
+    fn unload_any(&mut self) -> Result<(), ProgramError> {
+        match self {
+            Self::FEntry(program) => program.unload(),
+            Self::FExit(program) => program.unload(),
+            Self::KProbe(program) => program.unload(),
+            Self::RawTracePoint(program) => program.unload(),
+            Self::TracePoint(program) => program.unload(),
+            _ => Err(ProgramError::UnexpectedProgramType),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads the offsets of fields, and which functions there are, from BTF.
+//!
+//! aya parses BTF too, but shows neither members nor offsets. The format is that of
+//! `Documentation/bpf/btf.rst`: a header, type records one behind the other, strings. The bytes come
+//! from the kernel, or from whoever mounted something over its file: every length is checked.
+
+/// Kinds of type records (`linux/btf.h`).
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const TYPEDEF: u32 = 8;
+    pub(super) const VOLATILE: u32 = 9;
+    pub(super) const CONST: u32 = 10;
+    pub(super) const FUNC: u32 = 12;
+    pub(super) const FUNC_PROTO: u32 = 13;
+    pub(super) const VAR: u32 = 14;
+    pub(super) const DATASEC: u32 = 15;
+    pub(super) const DECL_TAG: u32 = 17;
+    pub(super) const ENUM64: u32 = 19;
+}
+
+const MAGIC: u16 = 0xeb9f;
+/// Nested anonymous members and chains of typedefs are a few deep; this ends a circle.
+const MAX_DEPTH: usize = 16;
+
+/// Parsed BTF.
+pub(super) struct Btf<'a> {
+    bytes: &'a [u8],
+    /// Where each type's record begins; the index is the type's id, 0 being void.
+    records: Vec<usize>,
+    strings: &'a [u8],
+}
+
+/// The fixed part of a type record.
+#[derive(Clone, Copy)]
+struct Type {
+    name: u32,
+    kind: u32,
+    vlen: usize,
+    kind_flag: bool,
+    /// The id of the type that it refers to; a size in a kind that refers to none.
+    refers_to: u32,
+    /// Where what follows the fixed part begins.
+    body: usize,
+}
+
+impl<'a> Btf<'a> {
+    /// Parses the index of types. `None` when the bytes are no BTF of this machine's byte order.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        if u16::from_ne_bytes(bytes.get(0..2)?.try_into().ok()?) != MAGIC {
+            return None;
+        }
+        let word = |at: usize| -> Option<usize> {
+            let word = u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+            usize::try_from(word).ok()
+        };
+        let header = word(4)?;
+        let types = header.checked_add(word(8)?)?;
+        let types_end = types.checked_add(word(12)?)?;
+        let strings = header.checked_add(word(16)?)?;
+        let strings_end = strings.checked_add(word(20)?)?;
+        let mut btf = Self {
+            bytes: bytes.get(..types_end)?,
+            records: vec![0],
+            strings: bytes.get(strings..strings_end)?,
+        };
+        let mut at = types;
+        while at < types_end {
+            let record = btf.record(at)?;
+            btf.records.push(at);
+            at = record.body.checked_add(body_length(&record))?;
+        }
+        Some(btf)
+    }
+
+    /// Whether there is a function of that name.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        self.find(name, kind::FUNC).is_some()
+    }
+
+    /// Offset in bytes of a field, by path: `net`, `ns.inum`. Anonymous structs and unions on the
+    /// way are looked through. `None` for a bitfield or a field that is not there.
+    pub(super) fn offset(&self, of: &str, path: &str) -> Option<u16> {
+        let mut id = self.find(of, kind::STRUCT)?;
+        let mut bits = 0;
+        for name in path.split('.') {
+            let (member, offset) = self.member(self.resolve(id)?, name, 0)?;
+            bits += offset;
+            id = member;
+        }
+        if bits % 8 != 0 {
+            return None;
+        }
+        u16::try_from(bits / 8).ok()
+    }
+
+    fn find(&self, name: &str, kind: u32) -> Option<u32> {
+        let found = self.records.iter().skip(1).position(|&at| {
+            self.record(at)
+                .is_some_and(|record| record.kind == kind && self.is_named(&record, name))
+        })?;
+        u32::try_from(found + 1).ok()
+    }
+
+    fn is_named(&self, record: &Type, name: &str) -> bool {
+        let Some(text) = usize::try_from(record.name)
+            .ok()
+            .and_then(|at| self.strings.get(at..))
+        else {
+            return false;
+        };
+        text.strip_prefix(name.as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&0))
+    }
+
+    /// The struct or union behind typedefs and qualifiers.
+    fn resolve(&self, mut id: u32) -> Option<Type> {
+        for _ in 0..MAX_DEPTH {
+            let record = self.type_of(id)?;
+            match record.kind {
+                kind::STRUCT | kind::UNION => return Some(record),
+                kind::TYPEDEF | kind::VOLATILE | kind::CONST => id = record.refers_to,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Type and offset in bits of a member, looked for in anonymous members too.
+    fn member(&self, of: Type, name: &str, depth: usize) -> Option<(u32, u32)> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        (0..of.vlen).find_map(|index| {
+            let at = of.body + index * 12;
+            let (member_name, id, raw) = (self.word(at)?, self.word(at + 4)?, self.word(at + 8)?);
+            // With kind_flag the upper byte is the width of a bitfield.
+            let (width, offset) = if of.kind_flag {
+                (raw >> 24, raw & 0x00ff_ffff)
+            } else {
+                (0, raw)
+            };
+            if member_name == 0 {
+                let inner = self.resolve(id)?;
+                let (found, inside) = self.member(inner, name, depth + 1)?;
+                return Some((found, offset + inside));
+            }
+            let record = Type {
+                name: member_name,
+                ..of
+            };
+            (width == 0 && self.is_named(&record, name)).then_some((id, offset))
+        })
+    }
+
+    fn type_of(&self, id: u32) -> Option<Type> {
+        if id == 0 {
+            return None;
+        }
+        self.record(*self.records.get(usize::try_from(id).ok()?)?)
+    }
+
+    fn record(&self, at: usize) -> Option<Type> {
+        let info = self.word(at + 4)?;
+        Some(Type {
+            name: self.word(at)?,
+            kind: (info >> 24) & 0x1f,
+            vlen: usize::try_from(info & 0xffff).ok()?,
+            kind_flag: info >> 31 == 1,
+            refers_to: self.word(at + 8)?,
+            body: at + 12,
+        })
+    }
+
+    fn word(&self, at: usize) -> Option<u32> {
+        let bytes = self.bytes.get(at..at.checked_add(4)?)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    }
+}
+
+/// Bytes that follow the fixed part of a record.
+fn body_length(record: &Type) -> usize {
+    match record.kind {
+        kind::INT | kind::VAR | kind::DECL_TAG => 4,
+        kind::ARRAY => 12,
+        kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => record.vlen * 12,
+        kind::ENUM | kind::FUNC_PROTO => record.vlen * 8,
+        // Pointers, forward declarations, typedefs, qualifiers, functions, floats, tags.
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

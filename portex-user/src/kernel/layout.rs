@@ -1,0 +1,140 @@
+//! Field offsets of the running kernel, by name.
+
+use portex_common::{
+    Offsets,
+    settings::{ABSENT, SOCK_COMMON_BYTES},
+};
+
+use super::{Error, btf::Btf};
+
+/// A row of the table of fields.
+struct Field {
+    /// Name of the setting, which is how the probe table refers to it.
+    name: &'static str,
+    /// The kernel's struct, and the path of the field in it.
+    of: &'static str,
+    path: &'static str,
+    /// Bytes that are read there.
+    size: usize,
+    /// Whether nothing works without it.
+    essential: bool,
+    /// Where it goes.
+    slot: fn(&mut Offsets) -> &mut u16,
+}
+
+macro_rules! field {
+    ($essential:literal $name:ident = $of:literal $path:literal : $size:literal) => {
+        Field {
+            name: stringify!($name),
+            of: $of,
+            path: $path,
+            size: $size,
+            essential: $essential,
+            slot: |offsets| &mut offsets.$name,
+        }
+    };
+}
+
+/// Every field that the kernel programs read.
+#[rustfmt::skip]
+static FIELDS: &[Field] = &[
+    field!(true skc_daddr = "sock_common" "skc_daddr": 4),
+    field!(true skc_rcv_saddr = "sock_common" "skc_rcv_saddr": 4),
+    field!(true skc_hash = "sock_common" "skc_hash": 4),
+    field!(true skc_dport = "sock_common" "skc_dport": 2),
+    field!(true skc_num = "sock_common" "skc_num": 2),
+    field!(true skc_family = "sock_common" "skc_family": 2),
+    field!(true skc_state = "sock_common" "skc_state": 1),
+    field!(true skc_net = "sock_common" "skc_net.net": 8),
+    field!(true skc_v6_daddr = "sock_common" "skc_v6_daddr": 16),
+    field!(true skc_v6_rcv_saddr = "sock_common" "skc_v6_rcv_saddr": 16),
+    field!(true sk_protocol = "sock" "sk_protocol": 2),
+    field!(true sk_err = "sock" "sk_err": 4),
+    field!(true inet_sport = "inet_sock" "inet_sport": 2),
+    field!(true net_ns_inum = "net" "ns.inum": 4),
+    field!(false tw_substate = "inet_timewait_sock" "tw_substate": 1),
+    field!(false tw_tb = "inet_timewait_sock" "tw_tb": 8),
+    field!(false tw_timer = "inet_timewait_sock" "tw_timer": 8),
+    field!(false timer_expires = "timer_list" "expires": 8),
+    field!(false timer_function = "timer_list" "function": 8),
+    field!(false task_files = "task_struct" "files": 8),
+    field!(false files_fdt = "files_struct" "fdt": 8),
+    field!(false fdt_max_fds = "fdtable" "max_fds": 4),
+    field!(false fdt_fd = "fdtable" "fd": 8),
+    field!(false file_private_data = "file" "private_data": 8),
+    field!(false socket_file = "socket" "file": 8),
+    field!(false socket_sk = "socket" "sk": 8),
+];
+
+/// What the type information of this kernel says.
+pub(super) struct Layout {
+    /// Offsets, [`ABSENT`] where a field is not there.
+    pub(super) offsets: Offsets,
+    /// Names of the fields that are not there.
+    pub(super) absent: Vec<&'static str>,
+}
+
+/// Looks every field up.
+pub(super) fn resolve(btf: &Btf<'_>) -> Result<Layout, Error> {
+    let mut layout = Layout {
+        offsets: Offsets::UNSET,
+        absent: Vec::new(),
+    };
+    for field in FIELDS {
+        let offset = btf
+            .offset(field.of, field.path)
+            .filter(|&offset| is_in_reach(field, offset));
+        match offset {
+            Some(offset) => *(field.slot)(&mut layout.offsets) = offset,
+            None if field.essential => return Err(Error::UnknownLayout { field: field.name }),
+            None => layout.absent.push(field.name),
+        }
+    }
+    Ok(layout)
+}
+
+/// Fields of `sock_common` are read from a copy of its beginning: they must lie in it, and the
+/// addresses, which are read by words, must be aligned.
+fn is_in_reach(field: &Field, offset: u16) -> bool {
+    offset != ABSENT
+        && (field.of != "sock_common"
+            || (usize::from(offset) + field.size <= SOCK_COMMON_BYTES
+                && usize::from(offset) % field.size.min(4) == 0))
+}
+
+/// Whether the table has a field of that name.
+#[cfg(test)]
+pub(super) fn is_known(name: &str) -> bool {
+    FIELDS.iter().any(|field| field.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_offset_has_exactly_one_row() {
+        let mut offsets = Offsets::UNSET;
+        for field in FIELDS {
+            let slot = (field.slot)(&mut offsets);
+            assert_eq!(*slot, ABSENT, "{} is set twice", field.name);
+            *slot = 0;
+        }
+        let bytes = size_of::<Offsets>();
+        assert_eq!(FIELDS.len() * size_of::<u16>(), bytes);
+    }
+
+    #[test]
+    fn a_field_beyond_the_copy_is_out_of_reach() {
+        let row = |name: &str| {
+            FIELDS
+                .iter()
+                .find(|field| field.name == name)
+                .expect("a row")
+        };
+        assert!(is_in_reach(row("skc_v6_rcv_saddr"), 72));
+        assert!(!is_in_reach(row("skc_v6_rcv_saddr"), 96));
+        assert!(!is_in_reach(row("skc_v6_rcv_saddr"), 70));
+        assert!(is_in_reach(row("sk_protocol"), 546));
+    }
+}

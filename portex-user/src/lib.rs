@@ -1,0 +1,18 @@
+//! portex: sees ephemeral ports run out.
+//!
+//! Data flows one way: kernel hook → record → ring buffer → decode → [`event::Event`] → view.
+//! See ARCHITECTURE.md for the map of the modules and the rules between them.
+
+pub mod cli;
+pub mod clock;
+pub mod decode;
+pub mod demo;
+pub mod escape;
+pub mod event;
+pub mod fields;
+pub mod filter;
+pub mod inventory;
+pub mod kernel;
+pub mod source;
+pub mod stream;
+pub mod views;

@@ -1,0 +1,7 @@
+//! The `portex` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portex::cli::main()
+}

@@ -1,0 +1,111 @@
+//! Events of the running kernel.
+
+use std::{io, thread, time::Duration};
+
+use bytes::BytesMut;
+use log::warn;
+use portex_common::Record;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{
+    EventSource,
+    order::{HOLD, Order},
+};
+use crate::{
+    decode::decode,
+    event::{Event, Losses},
+    kernel::{Ring, Session},
+};
+
+/// Ordinary events are fetched this often; a failure, or a buffer that fills, is fetched at once.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Kernel programs and their ring buffer as a source of events.
+pub struct Live {
+    session: Session,
+    ring: Ring,
+    order: Order,
+    /// Samples copied out, so that their places in the ring are free again before any work is done.
+    batch: BytesMut,
+    undecodable: u64,
+}
+
+impl Live {
+    /// From a session that was started.
+    pub fn new(session: Session, ring: Ring) -> Self {
+        Self {
+            session,
+            ring,
+            order: Order::default(),
+            batch: BytesMut::new(),
+            undecodable: 0,
+        }
+    }
+
+    fn take_in(&mut self) {
+        self.batch.clear();
+        let Self { batch, ring, .. } = self;
+        let mut odd = 0;
+        ring.drain(|sample| {
+            if sample.len() == size_of::<Record>() {
+                batch.extend_from_slice(sample);
+            } else {
+                odd += 1;
+            }
+        });
+        self.undecodable += odd;
+        for record in self.batch.chunks_exact(size_of::<Record>()) {
+            match decode(record) {
+                Ok(decoded) => self.order.push(decoded),
+                Err(error) => {
+                    self.undecodable += 1;
+                    warn!("a record is left out: {error}");
+                }
+            }
+        }
+        self.session.flush_diagnostics();
+    }
+}
+
+impl EventSource for Live {
+    async fn fill(&mut self, events: &mut Vec<Event>) -> io::Result<bool> {
+        let patience = if self.order.is_empty() {
+            DRAIN_INTERVAL
+        } else {
+            HOLD
+        };
+        self.ring.wait(patience).await?;
+        let now = monotonic();
+        self.take_in();
+        self.order.release(now.saturating_sub(HOLD), events);
+        Ok(true)
+    }
+
+    fn finish(&mut self, events: &mut Vec<Event>) {
+        self.session.detach();
+        // Programs that were running when they were taken off have ended by then.
+        thread::sleep(HOLD);
+        let mut before = usize::MAX;
+        // A drain is bounded, so it takes more than one where the buffer is large.
+        while before != 0 {
+            self.take_in();
+            before = self.batch.len();
+        }
+        self.order.release(Duration::MAX, events);
+    }
+
+    fn losses(&self) -> Losses {
+        let mut losses = self.session.losses();
+        losses.undecodable += self.undecodable;
+        losses
+    }
+}
+
+/// The clock of the kernel programs.
+fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}

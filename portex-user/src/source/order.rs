@@ -1,0 +1,117 @@
+//! Puts records into the order of kernel time.
+//!
+//! Programs on different CPUs take their places in the ring buffer and the time one after the other,
+//! so neighbours can be swapped. Events are held back for a moment and sorted.
+
+use std::time::Duration;
+
+use crate::{decode::Decoded, event::Event};
+
+/// How long an event is held back: far longer than a kernel program runs.
+pub(super) const HOLD: Duration = Duration::from_millis(5);
+
+struct Pending {
+    event: Event,
+    /// Stands only if no [`Decoded::Rearmed`] takes it back.
+    unarmed: bool,
+}
+
+/// Events that are held back.
+#[derive(Default)]
+pub(super) struct Order {
+    pending: Vec<Pending>,
+}
+
+impl Order {
+    pub(super) fn push(&mut self, decoded: Decoded) {
+        let (event, unarmed) = match decoded {
+            Decoded::Event(event) => (event, false),
+            Decoded::Unarmed(event) => (event, true),
+            Decoded::Rearmed { socket } => {
+                self.pending
+                    .retain(|pending| !(pending.unarmed && pending.event.socket == socket));
+                return;
+            }
+        };
+        self.pending.push(Pending { event, unarmed });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Appends the events up to this time, in order.
+    pub(super) fn release(&mut self, up_to: Duration, events: &mut Vec<Event>) {
+        // Stable, and fast on what is nearly sorted.
+        self.pending.sort_by_key(|pending| pending.event.time);
+        let ready = self
+            .pending
+            .partition_point(|pending| pending.event.time <= up_to);
+        events.extend(self.pending.drain(..ready).map(|pending| pending.event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Kind, samples};
+
+    fn at(nanos: u64, socket: u64) -> Event {
+        let mut event = samples::connect();
+        event.time = Duration::from_nanos(nanos);
+        event.socket = socket;
+        event
+    }
+
+    fn released(order: &mut Order, up_to: u64) -> Vec<u64> {
+        let mut events = Vec::new();
+        order.release(Duration::from_nanos(up_to), &mut events);
+        events.iter().map(|event| event.socket).collect()
+    }
+
+    #[test]
+    fn neighbours_are_put_right_and_the_young_held_back() {
+        let mut order = Order::default();
+        for (nanos, socket) in [(20, 2), (10, 1), (30, 3), (40, 4)] {
+            order.push(Decoded::Event(at(nanos, socket)));
+        }
+        assert_eq!(released(&mut order, 30), [1, 2, 3]);
+        assert!(!order.is_empty());
+        assert_eq!(released(&mut order, u64::MAX), [4]);
+        assert!(order.is_empty());
+    }
+
+    #[test]
+    fn a_rearmed_timer_takes_its_release_back() {
+        let mut order = Order::default();
+        order.push(Decoded::Unarmed(at(10, 1)));
+        order.push(Decoded::Unarmed(at(11, 2)));
+        order.push(Decoded::Event(at(12, 1)));
+        order.push(Decoded::Rearmed { socket: 1 });
+        let mut events = Vec::new();
+        order.release(Duration::MAX, &mut events);
+        assert_eq!(
+            events.iter().map(|e| e.socket).collect::<Vec<_>>(),
+            [2, 1],
+            "the ordinary event of socket 1 stays"
+        );
+        assert!(matches!(events[1].kind, Kind::Connect { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn everything_comes_out_once_and_sorted(times in proptest::collection::vec(0_u64..1_000, 0..100)) {
+            let mut order = Order::default();
+            for &time in &times {
+                order.push(Decoded::Event(at(time, time)));
+            }
+            let mut out = released(&mut order, 500);
+            out.extend(released(&mut order, u64::MAX));
+            let mut expected = times;
+            expected.sort_unstable();
+            prop_assert_eq!(out, expected);
+        }
+    }
+}

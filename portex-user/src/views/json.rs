@@ -1,0 +1,138 @@
+//! Events as NDJSON: one object a line, the contract for scripts.
+
+use std::{io, time::Duration};
+
+use jiff::Timestamp;
+use serde::{
+    Serialize,
+    ser::{SerializeMap as _, Serializer},
+};
+
+use super::{Context, EventView, errno_name};
+use crate::{
+    escape::JsonFormatter,
+    event::{Event, Kind, Losses},
+};
+
+/// Writes events as NDJSON.
+pub struct Json<W> {
+    out: W,
+}
+
+impl<W: io::Write> Json<W> {
+    /// To this writer, which should be buffered.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let mut serializer = serde_json::Serializer::with_formatter(&mut self.out, JsonFormatter);
+        value.serialize(&mut serializer)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+impl<W: io::Write> EventView for Json<W> {
+    const SHOWS_CGROUP: bool = true;
+
+    fn event(&mut self, event: &Event, context: Context<'_>) -> io::Result<()> {
+        self.line(&Line { event, context })
+    }
+
+    fn lost(&mut self, since_last: &Losses) -> io::Result<()> {
+        for (kind, count) in since_last.by_kind() {
+            if count != 0 && kind != "skipped" {
+                self.line(&Lost {
+                    time: rfc3339(Timestamp::now()),
+                    event: "lost",
+                    kind,
+                    count,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[derive(Serialize)]
+struct Lost {
+    time: String,
+    event: &'static str,
+    kind: &'static str,
+    count: u64,
+}
+
+struct Line<'a> {
+    event: &'a Event,
+    context: Context<'a>,
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.9}")
+}
+
+/// Nanoseconds; 2^64 of them are 584 years.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, context } = self;
+        let owner = &event.owner;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &rfc3339(context.clock.timestamp(event.time)))?;
+        map.serialize_entry("event", event.kind.name())?;
+        map.serialize_entry("proto", "tcp")?;
+        map.serialize_entry("netns", &event.netns)?;
+        map.serialize_entry("pid", &owner.pid)?;
+        map.serialize_entry("tid", &owner.tid)?;
+        map.serialize_entry("uid", &owner.uid)?;
+        map.serialize_entry("comm", &String::from_utf8_lossy(&owner.comm))?;
+        map.serialize_entry("cgroup", &context.cgroup)?;
+        // As text: a JSON number would be rounded by readers that have only doubles.
+        map.serialize_entry("socket", &format!("{:016x}", event.socket))?;
+        map.serialize_entry("src", &event.src)?;
+        map.serialize_entry("src_port", &event.src_port)?;
+        map.serialize_entry("dst", &event.dst)?;
+        map.serialize_entry("dst_port", &event.dst_port)?;
+        match &event.kind {
+            Kind::Connect { bound, search } => {
+                map.serialize_entry("bound", bound)?;
+                map.serialize_entry("search_ns", &search.map(nanos))?;
+            }
+            Kind::ConnectFailed {
+                errno,
+                cause,
+                search,
+            } => {
+                map.serialize_entry("errno", &errno_name(*errno))?;
+                map.serialize_entry("cause", cause.name())?;
+                map.serialize_entry("search_ns", &search.map(nanos))?;
+            }
+            Kind::State { from, to } => {
+                map.serialize_entry("from", from.name())?;
+                map.serialize_entry("to", to.name())?;
+            }
+            Kind::TimeWait { substate } => {
+                map.serialize_entry("owner_pid", &owner.pid)?;
+                map.serialize_entry("owner_comm", &String::from_utf8_lossy(&owner.comm))?;
+                map.serialize_entry("substate", substate.name())?;
+            }
+            Kind::Released {
+                held,
+                time_wait,
+                reason,
+            } => {
+                map.serialize_entry("held_ns", &nanos(*held))?;
+                map.serialize_entry("time_wait_ns", &time_wait.map(nanos))?;
+                map.serialize_entry("reason", reason.name())?;
+            }
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a workload tells about itself: one JSON line per thing that happened.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub(crate) enum Fact {
+    /// The first line.
+    Hello { pid: u32 },
+    /// A call that asks for a connection has returned.
+    Connect(Connect),
+    /// The kernel does not offer what this workload is about.
+    Unsupported { why: String },
+    /// Nothing more happens until a line comes on standard input.
+    Ready { step: String },
+    /// The last line.
+    Done,
+}
+
+/// One call that asks for a connection, as its caller saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Connect {
+    /// `CLOCK_MONOTONIC` when the call returned.
+    pub(crate) at_ns: u64,
+    pub(crate) pid: u32,
+    pub(crate) tid: u32,
+    pub(crate) uid: u32,
+    pub(crate) comm: String,
+    /// Path in the cgroup v2 hierarchy, from `/proc/self/cgroup`.
+    pub(crate) cgroup: Option<String>,
+    /// The name of its errno, null when it returned success.
+    pub(crate) errno: Option<String>,
+    /// An explicit bind came before.
+    pub(crate) bound: bool,
+    /// `getsockname` afterwards.
+    pub(crate) local: SocketAddr,
+    pub(crate) dst: SocketAddr,
+}
+
+impl Connect {
+    /// No port was to be had. Any other result, refusal included, comes after one was taken.
+    pub(crate) fn failed(&self) -> bool {
+        self.errno.as_deref() == Some("EADDRNOTAVAIL")
+    }
+}

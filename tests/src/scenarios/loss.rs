@@ -1,0 +1,75 @@
+//! A ring buffer that is too small on purpose: delivered and lost make all that happened.
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
+
+use super::{V4, split};
+use crate::event::Event;
+use crate::expect::{Expected, unexpected};
+use crate::load::Load;
+use crate::netns::NetNs;
+use crate::runner::Context;
+use crate::tracer::Tracer;
+
+const CONNECTS: usize = 400;
+
+pub(super) fn run(context: &Context<'_>) -> Result<()> {
+    for size in ["4096", "16384"] {
+        lose(context, size).with_context(|| format!("--ring-size {size}"))?;
+    }
+    Ok(())
+}
+
+fn lose(context: &Context<'_>, size: &str) -> Result<()> {
+    let netns = NetNs::new()?;
+    let mut load = Load::start(
+        &netns,
+        &format!("connect --dst {V4} --count {CONNECTS} --churn"),
+    )?;
+    let inode = netns.inode().to_string();
+    let arguments = ["--netns", &inode, "--ring-size", size];
+    let tracer = Tracer::start(context.portex, context.way, &arguments)?;
+    tracer.signal(Signal::STOP)?;
+    let connects = load.step()?;
+    split(&connects, CONNECTS, 0)?;
+    tracer.signal(Signal::CONT)?;
+    let ended = tracer.stop(Signal::INT)?;
+    ensure!(
+        ended.status.success(),
+        "ended with {}:\n{}",
+        ended.status,
+        ended.stderr
+    );
+
+    let lost = ended.lost();
+    let delivered: Vec<Event> = ended
+        .events
+        .iter()
+        .filter(|event| event.kind() != "lost")
+        .cloned()
+        .collect();
+    ensure!(lost > 0, "nothing was lost");
+    ensure!(!delivered.is_empty(), "nothing was delivered");
+    let happened = 2 * CONNECTS;
+    ensure!(
+        u64::try_from(delivered.len())? + lost == u64::try_from(happened)?,
+        "{} delivered and {lost} lost do not make {happened}:\n{}",
+        delivered.len(),
+        ended.stderr
+    );
+    ensure!(
+        ended.stderr.contains(&lost.to_string()),
+        "{lost} is not told:\n{}",
+        ended.stderr
+    );
+    let life = |connect| [Expected::connect(connect), Expected::released(connect)];
+    let expected: Vec<_> = connects.iter().flat_map(life).collect();
+    let never = unexpected(&expected, &delivered);
+    ensure!(
+        never.is_empty(),
+        "{} events never happened: {:?}",
+        never.len(),
+        never.first()
+    );
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The scenarios, and what they have in common.
+
+mod causes;
+mod cleanup;
+mod demo;
+mod errors;
+mod failures;
+mod filters;
+mod handed_over;
+mod hooks_off;
+mod hostile;
+mod loss;
+mod ordered;
+mod other_calls;
+mod released;
+mod retry;
+mod states;
+mod time_wait;
+mod time_wait_ends;
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, ensure};
+
+use crate::expect::Expected;
+use crate::fact::Connect;
+use crate::runner::Context;
+use crate::tracer::Tracer;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) body: Body,
+}
+
+type WithShared = fn(&Context<'_>, &Tracer) -> Result<()>;
+type Alone = fn(&Context<'_>) -> Result<()>;
+
+/// What a scenario needs from the runner.
+pub(crate) enum Body {
+    /// The portex that sees the whole machine; any number run side by side.
+    Shared(WithShared),
+    /// The same, and it takes more than a minute.
+    Slow(WithShared),
+    /// Starts portex itself.
+    Alone(Alone),
+    /// The same, but the way to attach makes no difference.
+    Once(Alone),
+    /// Leaves the machine changed.
+    Last(Alone),
+}
+
+impl Body {
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Slow(_))
+    }
+
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self, Self::Slow(_))
+    }
+}
+
+const fn scenario(name: &'static str, body: Body) -> Scenario {
+    Scenario { name, body }
+}
+
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("failures_v4", Body::Shared(failures::v4)),
+    scenario("failures_v6", Body::Shared(failures::v6)),
+    scenario("failures_mapped", Body::Shared(failures::mapped)),
+    scenario("prebound", Body::Shared(causes::prebound)),
+    scenario("no_source_address", Body::Shared(causes::no_source_address)),
+    scenario("retry_after_failure", Body::Shared(retry::run)),
+    scenario("io_uring", Body::Shared(other_calls::io_uring)),
+    scenario(
+        "io_uring_worker",
+        Body::Shared(other_calls::io_uring_worker),
+    ),
+    scenario("fastopen", Body::Shared(other_calls::fastopen)),
+    scenario(
+        "time_wait_sixty_seconds",
+        Body::Slow(time_wait_ends::sixty_seconds),
+    ),
+    scenario(
+        "time_wait_fin_wait2",
+        Body::Shared(time_wait_ends::fin_wait2),
+    ),
+    scenario("time_wait_recycled", Body::Shared(time_wait_ends::recycled)),
+    scenario("time_wait_overflow", Body::Shared(time_wait_ends::overflow)),
+    scenario(
+        "time_wait_netns_deleted",
+        Body::Shared(time_wait_ends::netns_deleted),
+    ),
+    scenario("time_wait_passed_socket", Body::Shared(handed_over::passed)),
+    scenario(
+        "time_wait_inherited_socket",
+        Body::Shared(handed_over::inherited),
+    ),
+    scenario("released_by_reset", Body::Shared(released::by_reset)),
+    scenario("released_by_peer", Body::Shared(released::by_peer)),
+    scenario("ordered", Body::Shared(ordered::run)),
+    scenario("states", Body::Alone(states::run)),
+    scenario("ring_loss", Body::Alone(loss::run)),
+    scenario("filters", Body::Alone(filters::run)),
+    scenario("leaves_nothing", Body::Alone(cleanup::leaves_nothing)),
+    scenario("closed_pipe", Body::Alone(cleanup::closed_pipe)),
+    scenario("hostile_comm", Body::Once(hostile::run)),
+    scenario("errors_privileges", Body::Once(errors::privileges)),
+    scenario("errors_kernel", Body::Once(errors::kernel)),
+    scenario("errors_arguments", Body::Once(errors::arguments)),
+    scenario("errors_memlock", Body::Once(errors::memlock)),
+    scenario("hook_missing", Body::Alone(hooks_off::function_missing)),
+    scenario("tracefs_missing", Body::Alone(hooks_off::tracefs_missing)),
+    scenario("demo", Body::Once(demo::run)),
+    scenario("demo_killed", Body::Once(demo::killed)),
+    scenario("lockdown", Body::Last(errors::lockdown)),
+];
+
+/// Where the workloads listen, outside the ranges of ephemeral ports.
+const V4: &str = "127.0.0.1:5000";
+const V6: &str = "[::1]:5000";
+const MAPPED: &str = "[::ffff:127.0.0.1]:5000";
+const PORT: u16 = 5000;
+
+/// A failure leaves its socket without an address, but all of a workload's come from the same.
+fn fill_in_sources(connects: &mut [Connect]) {
+    let known = connects
+        .iter()
+        .map(|connect| connect.local.ip())
+        .find(|ip| !ip.is_unspecified());
+    if let Some(ip) = known {
+        for connect in connects
+            .iter_mut()
+            .filter(|connect| connect.local.ip().is_unspecified())
+        {
+            connect.local = SocketAddr::new(ip, connect.local.port());
+        }
+    }
+}
+
+/// The event of each call: a port was taken, or the range had none.
+fn outcomes(connects: &[Connect]) -> Vec<Expected> {
+    let outcome = |connect: &Connect| {
+        if connect.failed() {
+            let src = connect.local.ip().to_canonical().to_string();
+            Expected::failed(connect, "range_exhausted").with("src", src)
+        } else {
+            Expected::connect(connect)
+        }
+    };
+    connects.iter().map(outcome).collect()
+}
+
+/// Splits by whether a port was taken, and insists on how many of each there are.
+fn split(
+    connects: &[Connect],
+    taken: usize,
+    failed: usize,
+) -> Result<(Vec<Connect>, Vec<Connect>)> {
+    let (without, with): (Vec<_>, Vec<_>) = connects.iter().cloned().partition(Connect::failed);
+    ensure!(
+        with.len() == taken && without.len() == failed,
+        "the workload is not as meant: {} connects and {} failures, not {taken} and {failed}",
+        with.len(),
+        without.len()
+    );
+    Ok((with, without))
+}

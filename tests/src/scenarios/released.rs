@@ -1,0 +1,41 @@
+//! Ports that are free again at once: connections that end without a `TIME_WAIT` of theirs.
+
+use anyhow::Result;
+
+use super::time_wait::open_and_close;
+use super::{V4, V6};
+use crate::expect::{Expected, compare};
+use crate::netns::NetNs;
+use crate::runner::Context;
+use crate::tracer::Tracer;
+
+/// Closed with a reset; also with ports that a bind chose, which the kernel releases elsewhere.
+pub(super) fn by_reset(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    let bound = format!("{V4} --bind 127.0.0.1:42000");
+    for dst in [V4, V6, &bound] {
+        judge(tracer, &format!("--dst {dst} --close reset"))?;
+    }
+    Ok(())
+}
+
+/// The peer closes first, so that the `TIME_WAIT` is the peer's: not an outbound port.
+pub(super) fn by_peer(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    for dst in [V4, V6] {
+        judge(tracer, &format!("--dst {dst} --peer first --close passive"))?;
+    }
+    Ok(())
+}
+
+fn judge(tracer: &Tracer, arguments: &str) -> Result<()> {
+    let netns = NetNs::new()?;
+    let connects = open_and_close(&netns, 20, arguments)?;
+    let life = |connect| {
+        [
+            Expected::connect(connect),
+            Expected::released(connect).with("reason", "closed"),
+        ]
+    };
+    let expected: Vec<_> = connects.iter().flat_map(life).collect();
+    tracer.fence(&netns)?;
+    compare(&expected, &tracer.events(netns.inode()))
+}

@@ -1,0 +1,97 @@
+//! System calls that the standard library and rustix do not wrap safely.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SendFlags, SocketType, addr::SocketAddrArg};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+/// Gives the calling thread, and only it, a new network namespace.
+pub(crate) fn enter_new_netns() -> io::Result<()> {
+    // SAFETY: file descriptors stay shared; only the network namespace changes.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }.map_err(io::Error::from)
+}
+
+/// Moves the calling thread into a network namespace.
+pub(crate) fn enter_netns(netns: &impl std::os::fd::AsFd) -> io::Result<()> {
+    move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))
+        .map_err(io::Error::from)
+}
+
+/// Gives the calling process its own mount namespace, from which nothing spreads to others.
+pub(crate) fn enter_private_mounts() -> io::Result<()> {
+    // SAFETY: file descriptors stay shared; only the mount namespace changes.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?;
+    let private =
+        rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(io::Error::from)
+}
+
+/// Sets the loopback interface of the calling thread's network namespace up.
+pub(crate) fn loopback_up() -> io::Result<()> {
+    let socket: OwnedFd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: an all-zero `ifreq` is a valid value of that plain C struct.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo\0") {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Kills the calling process after so many seconds, whatever it is doing by then.
+pub(crate) fn die_after(seconds: u32) {
+    // SAFETY: alarm() has no memory effects; the default action of SIGALRM is wanted.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Makes `uname` say 2.6.x to this process and its descendants.
+pub(crate) fn pretend_old_kernel() -> io::Result<()> {
+    // SAFETY: personality() takes and returns integers only.
+    if unsafe { libc::personality(0x002_0000) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Connects by sending: `sendto` with `MSG_FASTOPEN`.
+pub(crate) fn connect_by_fastopen(socket: &OwnedFd, dst: SocketAddr) -> rustix::io::Result<()> {
+    let fastopen = SendFlags::from_bits_retain(libc::MSG_FASTOPEN.cast_unsigned());
+    rustix::net::sendto(socket, b"x", fastopen, &dst).map(drop)
+}
+
+/// Connects through `io_uring`. `worker` hands it to a kernel worker thread at once.
+pub(crate) fn connect_by_io_uring(
+    socket: &OwnedFd,
+    dst: SocketAddr,
+    worker: bool,
+) -> io::Result<rustix::io::Result<()>> {
+    let mut ring = io_uring::IoUring::new(2)?;
+    let any = dst.as_any();
+    let address = any.as_ptr().cast::<libc::sockaddr>();
+    let mut entry = io_uring::opcode::Connect::new(
+        io_uring::types::Fd(socket.as_raw_fd()),
+        address,
+        any.addr_len(),
+    )
+    .build();
+    if worker {
+        entry = entry.flags(io_uring::squeue::Flags::ASYNC);
+    }
+    // SAFETY: socket and address outlive the completion, which is waited for below.
+    unsafe { ring.submission().push(&entry) }.map_err(io::Error::other)?;
+    ring.submit_and_wait(1)?;
+    let done = ring.completion().next();
+    let result = done.map_or(-libc::EIO, |entry| entry.result());
+    Ok(if result < 0 {
+        Err(rustix::io::Errno::from_raw_os_error(-result))
+    } else {
+        Ok(())
+    })
+}

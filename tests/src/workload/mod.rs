@@ -1,0 +1,73 @@
+//! What runs in a workload process: it makes connects, and tells what came of each.
+
+mod connect;
+mod hand_over;
+mod prebound;
+mod retry;
+mod server;
+mod sockets;
+mod stage;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+
+use crate::sys;
+use stage::Stage;
+
+/// No workload takes longer, whatever happens to the process that started it.
+const LIFETIME_SECONDS: u32 = 240;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The network namespace to work in.
+    #[arg(long)]
+    netns: Option<PathBuf>,
+    /// The cgroup directory to move to.
+    #[arg(long)]
+    cgroup: Option<PathBuf>,
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+#[derive(Subcommand)]
+enum Workload {
+    /// Connects in many variations, to a listener of its own.
+    Connect(connect::Args),
+    /// Two sockets bound to one port connect to one destination.
+    Prebound(prebound::Args),
+    /// Sockets that connect again after they failed.
+    Retry(retry::Args),
+    /// Accepts, and closes when the client does.
+    Serve(server::Args),
+    /// Connects, then leaves the sockets to another process and ends.
+    HandOver(hand_over::Args),
+    /// Takes sockets over and closes them.
+    Keep,
+    /// Holds the sockets that it inherited, until it ends.
+    Hold,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    sys::die_after(LIFETIME_SECONDS);
+    if let Some(path) = &args.netns {
+        let netns = File::open(path).with_context(|| path.display().to_string())?;
+        sys::enter_netns(&netns).context("cannot enter the network namespace")?;
+    }
+    if let Some(path) = &args.cgroup {
+        std::fs::write(path.join("cgroup.procs"), "0").context("cannot enter the cgroup")?;
+    }
+    let stage = Stage::new();
+    match args.workload {
+        Workload::Connect(args) => connect::run(&args, &stage),
+        Workload::Prebound(args) => prebound::run(&args, &stage),
+        Workload::Retry(args) => retry::run(&args, &stage),
+        Workload::Serve(args) => server::run(&args, &stage),
+        Workload::HandOver(args) => return hand_over::run(&args, &stage),
+        Workload::Keep => hand_over::keep(&stage),
+        Workload::Hold => hand_over::hold(&stage),
+    }?;
+    stage.done()
+}

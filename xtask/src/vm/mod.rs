@@ -1,0 +1,210 @@
+//! `vm`: the scenarios on every kernel of the matrix, each in a virtual machine.
+
+mod accelerator;
+mod apt;
+mod console;
+mod cpio;
+mod kernels;
+mod matrix;
+mod qemu;
+mod version;
+
+use std::{fs, num::NonZero, path::PathBuf, thread, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+
+use self::{
+    accelerator::Accelerator,
+    kernels::{Kernel, MATRIX, Series},
+    matrix::Matrix,
+};
+pub(crate) use self::{apt::KEYRING, qemu::QEMU};
+use crate::{
+    binaries::{self, Binaries},
+    counts::Counts,
+    setup::{self, Need},
+    workspace::Workspace,
+};
+
+/// Arguments of `cargo xtask vm`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this series (`5.10`, ..., `newest`); may be given more than once.
+    #[arg(long, value_name = "SERIES")]
+    kernel: Vec<String>,
+    /// List the matrix and what is in the cache; run nothing.
+    #[arg(long)]
+    list: bool,
+    /// Only this way to attach; each in turn when not given.
+    #[arg(long)]
+    way: Option<Way>,
+    /// How many VMs at a time.
+    #[arg(long, default_value = "2")]
+    jobs: NonZero<usize>,
+    /// Seconds that one VM may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// Look for newer kernels than those in the cache.
+    #[arg(long)]
+    refresh: bool,
+    /// Only scenarios whose name contains one of these.
+    filter: Vec<String>,
+}
+
+/// A way to attach that the VMs test; the third, tracepoint, is tested on the host.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Way {
+    Trampoline,
+    Kprobe,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            kernel: Vec::new(),
+            list: false,
+            way: None,
+            jobs: NonZero::new(2).unwrap_or(NonZero::<usize>::MIN),
+            timeout: 300,
+            refresh: false,
+            filter: Vec::new(),
+        }
+    }
+}
+
+impl Args {
+    fn series(&self) -> Result<Vec<Series>> {
+        if self.kernel.is_empty() {
+            return Ok(MATRIX.to_vec());
+        }
+        self.kernel.iter().map(|name| Series::named(name)).collect()
+    }
+
+    /// What init reads from the kernel's command line.
+    fn init_options(&self) -> Result<String> {
+        let mut words = Vec::new();
+        if let Some(way) = self.way {
+            let name = way.to_possible_value().context("a way without a name")?;
+            words.push(format!("portex.way={}", name.get_name()));
+        }
+        if !self.filter.is_empty() {
+            let whole = |part: &String| !part.contains([' ', ',', '"', '\n']);
+            ensure!(
+                self.filter.iter().all(whole),
+                "a filter goes over the kernel's command line: no spaces, commas or quotes in it"
+            );
+            words.push(format!("portex.filter={}", self.filter.join(",")));
+        }
+        Ok(words.join(" "))
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<Counts> {
+    if args.list {
+        list(workspace, &args.series()?);
+        return Ok(Counts::NONE);
+    }
+    // Downloads use no processor, compiling uses no network.
+    let (kernels, binaries) = thread::scope(|scope| {
+        let kernels = scope.spawn(|| fetch(workspace, args));
+        let binaries = binaries::build(workspace);
+        (kernels.join(), binaries)
+    });
+    let kernels = kernels.ok().context("fetching kernels broke off")??;
+    boot(workspace, args, kernels, &binaries?)
+}
+
+/// A kernel for each series asked for, or why there is none.
+pub(crate) type Kernels = Vec<(Series, Result<Kernel>)>;
+
+/// Fetches the kernels that are not in the cache.
+pub(crate) fn fetch(workspace: &Workspace, args: &Args) -> Result<Kernels> {
+    let series = args.series()?;
+    let kernels = kernels::obtain(workspace, &series, args.refresh);
+    Ok(series.into_iter().zip(kernels).collect())
+}
+
+/// Boots every kernel, prints results and table, and counts. A kernel that could not be had counts
+/// as failed.
+pub(crate) fn boot(
+    workspace: &Workspace,
+    args: &Args,
+    kernels: Kernels,
+    binaries: &Binaries,
+) -> Result<Counts> {
+    setup::ensure(workspace, Need::Qemu)?;
+    let folder = workspace.target("vm");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let some_kernel = kernels.iter().find_map(|(_, kernel)| kernel.as_ref().ok());
+    let accelerator = some_kernel.map_or(Accelerator::Emulation, |kernel| {
+        Accelerator::choose(kernel, &folder)
+    });
+    println!(
+        "{} VMs, {} at a time, by {accelerator}",
+        kernels.len(),
+        args.jobs
+    );
+    let matrix = Matrix {
+        accelerator,
+        initramfs: initramfs(&folder, binaries)?,
+        logs: folder,
+        options: args.init_options()?,
+        timeout: Duration::from_secs(args.timeout),
+    };
+    let rows = matrix.run(kernels, args.jobs.get());
+    println!("\n{}", matrix::table(&rows));
+    let counts: Counts = rows.iter().map(|row| row.counts).sum();
+    if counts == Counts::NONE {
+        bail!("no scenario matches {}", args.filter.join(", "));
+    }
+    Ok(counts)
+}
+
+/// The first file system of every VM: init, the program that it tests, places to mount on.
+fn initramfs(folder: &std::path::Path, binaries: &Binaries) -> Result<PathBuf> {
+    let mut archive = cpio::Archive::default();
+    for name in ["dev", "proc", "run", "sys", "tmp"] {
+        archive.folder(name)?;
+    }
+    archive.device("dev/console", 5, 1)?;
+    for (name, path) in [("init", &binaries.tests), ("portex", &binaries.portex)] {
+        let program = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        archive.program(name, &program)?;
+    }
+    let path = folder.join("initramfs.cpio");
+    fs::write(&path, archive.finish()?).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+fn list(workspace: &Workspace, series: &[Series]) {
+    for series in series {
+        let kernel = kernels::cached(workspace, *series);
+        let version = kernel.map_or_else(|| "not fetched yet".to_owned(), |kernel| kernel.version);
+        println!("{:<8} {:<18} {version}", series.name, series.suite);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_go_to_init() {
+        let args = Args {
+            way: Some(Way::Kprobe),
+            filter: vec!["connect".into(), "time_wait".into()],
+            ..Args::default()
+        };
+        assert_eq!(
+            args.init_options().ok().as_deref(),
+            Some("portex.way=kprobe portex.filter=connect,time_wait")
+        );
+        let args = Args {
+            filter: vec!["a b".into()],
+            ..Args::default()
+        };
+        assert!(args.init_options().is_err());
+    }
+}
