@@ -5,7 +5,7 @@
 //!
 //! * `maps`: every map; `settings`: the read-only globals
 //! * `read`: the only place that reads raw kernel memory
-//! * `conn`: the table of tracked connections, and what may happen to one
+//! * `conn`: the table of tracked connections; `life`: what may happen to one
 //! * `emit`: the ring buffer; `trouble`: what went wrong, counted
 //!
 //! A connection enters the table when a port is looked for, under the address of its socket. It
@@ -17,6 +17,7 @@
 
 mod conn;
 mod emit;
+mod life;
 mod maps;
 mod owner;
 mod probes;

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use portex_common::Loss;
 
 use crate::{
-    conn,
+    life,
     maps::{Call, SEARCHES},
     owner,
     read::{self, SockCommon},
@@ -23,7 +23,7 @@ fn try_entry(sk: u64) -> Outcome {
         return Ok(()); // DCCP, until 6.15
     }
     let sock = SockCommon::read(sk)?;
-    match conn::begin_search(sk, &sock, 0) {
+    match life::begin_search(sk, &sock, 0) {
         // The end of the search tries again, and counts it.
         Err(Loss::TableFull) => Ok(()),
         outcome => outcome,
@@ -35,7 +35,7 @@ fn try_return(sk: u64, code: i32) -> Outcome {
     if !read::is_tcp(sk)? {
         return Ok(());
     }
-    conn::end_search(sk, code)
+    life::end_search(sk, code)
 }
 
 /// A kretprobe does not see the arguments: they are kept by thread.

@@ -11,6 +11,7 @@ use portex_common::{Loss, record::ReleaseReason};
 
 use crate::{
     conn::{self, mark, phase},
+    life,
     read::SockCommon,
     trouble::{Outcome, finish},
 };
@@ -21,7 +22,7 @@ fn try_put_port(sk: u64) -> Outcome {
         return Ok(());
     };
     if conn.phase == phase::SEARCHING {
-        conn::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+        life::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
     }
     if conn.phase != phase::HELD {
         return Ok(());
@@ -31,7 +32,7 @@ fn try_put_port(sk: u64) -> Outcome {
     } else {
         ReleaseReason::Closed
     };
-    conn::release(sk, conn, reason, 0);
+    life::release(sk, conn, reason, 0);
     Ok(())
 }
 

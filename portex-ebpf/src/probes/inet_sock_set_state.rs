@@ -13,7 +13,8 @@ use portex_common::{
 };
 
 use crate::{
-    conn::{self, Conn, errno, mark, phase, tcp},
+    conn::{self, Conn, mark, phase, tcp},
+    life::{self, errno},
     maps::{CONNECTS, Call},
     owner,
     read::{self, SockCommon},
@@ -50,7 +51,7 @@ fn try_set_state(sk: u64, from: u8, to: u8) -> Outcome {
     if conn.phase == phase::HELD && to == tcp::CLOSE {
         return try_close(sk, conn, &sock, from);
     }
-    conn::tell_state(conn, from, to);
+    life::tell_state(conn, from, to);
     if conn.phase == phase::FAILED {
         conn::forget(sk);
     }
@@ -69,11 +70,11 @@ fn try_begin(sk: u64) -> Outcome {
     } else {
         0
     };
-    conn::begin_search(sk, &sock, stale_sport)?;
+    life::begin_search(sk, &sock, stale_sport)?;
     if setting!(states) == 1
         && let Some(conn) = conn::lookup(sk)
     {
-        conn::tell_state(conn, tcp::CLOSE, tcp::SYN_SENT);
+        life::tell_state(conn, tcp::CLOSE, tcp::SYN_SENT);
     }
     // io_uring and sendto() come here too, and end in no sys_exit_connect.
     if setting!(syscall_exit) == 1 && read::syscall() == Some(read::CONNECT) {
@@ -91,7 +92,7 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
     sock.addresses(&mut conn.tuple);
     let sport = read::inet_sport(sk)?;
     if to != tcp::CLOSE {
-        conn::succeed(sk, conn, sport, 0);
+        life::succeed(sk, conn, sport, 0);
         return Ok(());
     }
     if setting!(syscall_exit) == 1 && in_call(sk) {
@@ -108,9 +109,9 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
         sport == 0 || (sport == conn.stale_sport && read::sk_err(sk)? == 0)
     };
     if failed {
-        conn::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
+        life::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
     } else {
-        conn::succeed(sk, conn, sport, flag::INFERRED);
+        life::succeed(sk, conn, sport, flag::INFERRED);
     }
     Ok(())
 }
@@ -130,8 +131,8 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
     if time_wait_due {
         if setting!(tw_timer_handler) == 0 {
             // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
-            conn::tell_state(conn, from, tcp::TIME_WAIT);
-            conn::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
+            life::tell_state(conn, from, tcp::TIME_WAIT);
+            life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
             conn::forget(sk);
             return Ok(());
         }
@@ -142,20 +143,20 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
         {
             let substate = found.substate;
             if from != substate {
-                conn::tell_state(conn, from, substate);
+                life::tell_state(conn, from, substate);
             }
-            return conn::enter_time_wait(sk, conn, key, substate, 0);
+            return life::enter_time_wait(sk, conn, key, substate, 0);
         }
     }
-    conn::tell_state(conn, from, tcp::CLOSE);
+    life::tell_state(conn, from, tcp::CLOSE);
     if sock.num() != 0 {
         // The port was bound by number: the socket keeps it until it is destroyed.
         return Ok(());
     }
     if time_wait_due {
-        conn::release(sk, conn, ReleaseReason::Overflow, flag::INFERRED);
+        life::release(sk, conn, ReleaseReason::Overflow, flag::INFERRED);
     } else {
-        conn::release(sk, conn, ReleaseReason::Closed, 0);
+        life::release(sk, conn, ReleaseReason::Closed, 0);
     }
     Ok(())
 }

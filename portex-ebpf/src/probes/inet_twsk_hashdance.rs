@@ -13,6 +13,7 @@ use portex_common::Loss;
 
 use crate::{
     conn::{self, phase},
+    life,
     read::{self, SockCommon},
     settings::setting,
     trouble::{Outcome, finish},
@@ -24,7 +25,7 @@ fn try_hashdance(tw: u64, sk: u64) -> Outcome {
         return Ok(());
     };
     if conn.phase == phase::SEARCHING {
-        conn::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+        life::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
     }
     if conn.phase != phase::HELD {
         return Ok(());
@@ -33,10 +34,10 @@ fn try_hashdance(tw: u64, sk: u64) -> Outcome {
     if setting!(states) == 1 {
         let from = SockCommon::read(sk)?.state();
         if from != substate {
-            conn::tell_state(conn, from, substate);
+            life::tell_state(conn, from, substate);
         }
     }
-    conn::enter_time_wait(sk, conn, tw, substate, 0)
+    life::enter_time_wait(sk, conn, tw, substate, 0)
 }
 
 #[fentry]

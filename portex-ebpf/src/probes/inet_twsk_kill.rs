@@ -12,7 +12,7 @@ use portex_common::{Loss, record::ReleaseReason};
 
 use crate::{
     conn::{self, phase},
-    read,
+    life, read,
     trouble::{Outcome, finish},
 };
 
@@ -31,7 +31,7 @@ fn try_kill(tw: u64) -> Outcome {
     } else {
         ReleaseReason::Killed
     };
-    conn::release(tw, conn, reason, 0);
+    life::release(tw, conn, reason, 0);
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use portex_common::{
 };
 
 use crate::{
-    conn::{self, Conn, errno, mark, phase},
+    conn::{self, Conn, mark, phase},
+    life::{self, errno},
     maps::CONNECTS,
     owner,
     read::{self, AF_INET, AF_INET6, SockCommon, regs},
@@ -52,7 +53,7 @@ fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
         let sock = SockCommon::read(sk)?;
         if sock.num() != 0 {
             sock.addresses(&mut conn.tuple);
-            conn::succeed(sk, conn, sock.num(), 0);
+            life::succeed(sk, conn, sock.num(), 0);
         }
         return Ok(());
     }
@@ -63,16 +64,16 @@ fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
     let errno = code.unsigned_abs() as u16;
     if errno != errno::EADDRNOTAVAIL && errno != errno::ENOMEM {
         let sport = conn.tuple.sport;
-        conn::succeed(sk, conn, sport, flag::INFERRED);
+        life::succeed(sk, conn, sport, flag::INFERRED);
         if num == 0 && setting!(failures_only) == 0 {
-            conn::release(sk, conn, ReleaseReason::Closed, 0);
+            life::release(sk, conn, ReleaseReason::Closed, 0);
         }
         return Ok(());
     }
     if !conn.is(mark::BOUND) {
         conn.tuple.sport = 0;
     }
-    conn::tell_failure(conn, errno, 0);
+    life::tell_failure(conn, errno, 0);
     if conn.is(mark::AGAIN) {
         conn.marks &= !mark::AGAIN;
         conn.phase = phase::HELD;
@@ -99,7 +100,7 @@ fn try_no_source() -> Outcome {
         return Ok(());
     };
     let flags = destination(&mut conn.tuple, read::kernel(regs, regs::ARG1)?)?;
-    conn::tell_failure(&conn, errno::EADDRNOTAVAIL, flags);
+    life::tell_failure(&conn, errno::EADDRNOTAVAIL, flags);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use portex_common::record::ReleaseReason;
 
 use crate::{
     conn::{self, phase},
+    life,
     trouble::{Outcome, finish},
 };
 
@@ -19,7 +20,7 @@ pub fn tcp_destroy_sock(ctx: RawTracePointContext) -> u32 {
 fn try_destroy(sk: u64) -> Outcome {
     if let Some(conn) = conn::lookup(sk) {
         if conn.phase == phase::HELD {
-            conn::release(sk, conn, ReleaseReason::Closed, 0);
+            life::release(sk, conn, ReleaseReason::Closed, 0);
         } else {
             conn::forget(sk);
         }

@@ -11,6 +11,7 @@ use portex_common::Loss;
 
 use crate::{
     conn::{self, phase, tcp},
+    life,
     read::{self, SockCommon},
     settings::setting,
     trouble::{Outcome, finish},
@@ -33,8 +34,8 @@ fn try_set_state(sk: u64, to: i32) -> Outcome {
         return Ok(());
     }
     let sock = SockCommon::read(sk)?;
-    conn::settle(sk, conn, &sock, to)?;
-    conn::tell_state(conn, sock.state(), to);
+    life::settle(sk, conn, &sock, to)?;
+    life::tell_state(conn, sock.state(), to);
     if conn.phase == phase::FAILED {
         conn::forget(sk);
     }
@@ -52,7 +53,7 @@ fn announce(sk: u64) -> Outcome {
         return Ok(());
     };
     conn.phase = phase::ANNOUNCED;
-    conn::tell_state(&conn, sock.state(), tcp::SYN_SENT);
+    life::tell_state(&conn, sock.state(), tcp::SYN_SENT);
     conn::insert(sk, &conn)
 }
 

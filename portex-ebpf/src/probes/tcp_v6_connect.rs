@@ -10,7 +10,8 @@ use aya_ebpf::{
 use portex_common::{Loss, record::flag};
 
 use crate::{
-    conn::{self, errno},
+    conn::{self},
+    life::{self, errno},
     maps::{CONNECTS, Call},
     owner,
     read::{self, SockCommon},
@@ -35,7 +36,7 @@ fn try_return(sk: u64, uaddr: u64, code: i32) -> Outcome {
     };
     // The socket's own is zero by now; this is the kernel's copy of the caller's address.
     conn.tuple.dport = u16::from_be(read::kernel(uaddr, SIN6_PORT)?);
-    conn::tell_failure(&conn, errno::EADDRNOTAVAIL, flag::NO_SOURCE);
+    life::tell_failure(&conn, errno::EADDRNOTAVAIL, flag::NO_SOURCE);
     Ok(())
 }
 

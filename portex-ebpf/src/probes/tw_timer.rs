@@ -14,6 +14,7 @@ use portex_common::{Owner, RecordKind, Tuple, record::ReleaseReason};
 use crate::{
     conn::{self, Conn, mark, phase, tcp},
     emit::{Detail, emit, now},
+    life,
     probes::inet_twsk_kill::due,
     read::{self, SockCommon},
     settings::setting,
@@ -101,7 +102,7 @@ fn try_expire(timer: u64) -> Outcome {
     let key = key(&SockCommon::read(tw)?);
     match conn::lookup(key) {
         Some(conn) if conn.phase == phase::TIME_WAIT => {
-            conn::release(key, conn, ReleaseReason::Expired, 0);
+            life::release(key, conn, ReleaseReason::Expired, 0);
         }
         Some(conn) if conn.phase == phase::UNCLAIMED => conn::forget(key),
         _ => {}
@@ -122,7 +123,7 @@ fn try_cancel(timer: u64) -> Outcome {
         return Ok(());
     }
     if read::tw_recycled(tw)? {
-        conn::release(key, conn, ReleaseReason::Recycled, 0);
+        life::release(key, conn, ReleaseReason::Recycled, 0);
         return Ok(());
     }
     if due(tw)? {
@@ -135,7 +136,7 @@ fn try_cancel(timer: u64) -> Outcome {
         return Ok(());
     }
     conn.marks |= mark::UNARMED;
-    let detail = conn::release_detail(conn, ReleaseReason::Killed, 0);
+    let detail = life::release_detail(conn, ReleaseReason::Killed, 0);
     emit(RecordKind::Unarmed, conn, detail);
     Ok(())
 }

@@ -4,7 +4,6 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use super::{PORT, V4, split};
-use crate::cli::Way;
 use crate::event::Event;
 use crate::load::Load;
 use crate::netns::NetNs;
@@ -27,17 +26,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     load.step()?;
     let ended = tracer.stop(Signal::INT)?;
 
-    let last = if context.way == Way::Tracepoint {
-        "CLOSE"
-    } else {
-        "TIME_WAIT"
-    };
     let whole = [
         "CLOSE>SYN_SENT",
         "SYN_SENT>ESTABLISHED",
         "ESTABLISHED>FIN_WAIT1",
         "FIN_WAIT1>FIN_WAIT2",
-        &format!("FIN_WAIT2>{last}"),
+        "FIN_WAIT2>TIME_WAIT",
     ];
     let states: Vec<&Event> = ended
         .events
