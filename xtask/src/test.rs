@@ -132,8 +132,17 @@ impl Session<'_, '_> {
             Step::Deny => self.deny(),
             Step::Unit => self.unit(),
             Step::Docs => self.cargo(
-                &["doc", "--workspace", "--no-deps"],
-                &[("RUSTDOCFLAGS", "-D warnings")],
+                // Most modules are private: without this their documentation is never looked at.
+                &[
+                    "doc",
+                    "--workspace",
+                    "--no-deps",
+                    "--document-private-items",
+                ],
+                &[(
+                    "RUSTDOCFLAGS",
+                    "-D warnings -A rustdoc::private_intra_doc_links",
+                )],
             ),
             Step::Rebuild => ebpf::check_rebuild(self.workspace),
             Step::Host => match host::skipped() {
@@ -191,9 +200,9 @@ impl Session<'_, '_> {
                     .args([
                         "--manifest-path",
                         manifest,
-                        "check",
                         "--config",
                         "deny.toml",
+                        "check",
                     ])
                     // Not advisories: their database is not within every machine's reach.
                     .args(["licenses", "bans", "sources"]),
