@@ -31,7 +31,16 @@ const RULES: &[Rule] = &[
         why: "only cli/ knows the command line",
     },
     Rule {
-        words: &["std::fs", "fs::", "std::net::Tcp", "std::process", "io::", "tokio", "rustix", "libc"],
+        words: &[
+            "std::fs",
+            "fs::",
+            "std::net::Tcp",
+            "std::process",
+            "io::",
+            "tokio",
+            "rustix",
+            "libc",
+        ],
         only_in: &[],
         within: "portex-user/src/decode/",
         why: "decode does no I/O",
@@ -96,7 +105,10 @@ fn breaches(rule: &Rule, sources: &[(String, String)]) -> Vec<String> {
 #[test]
 fn layers_are_kept() {
     let sources = sources(&top());
-    let found: Vec<String> = RULES.iter().flat_map(|rule| breaches(rule, &sources)).collect();
+    let found: Vec<String> = RULES
+        .iter()
+        .flat_map(|rule| breaches(rule, &sources))
+        .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
@@ -104,7 +116,9 @@ fn layers_are_kept() {
 fn every_rule_looks_at_something_and_can_fail() {
     let sources = sources(&top());
     for rule in RULES {
-        let looked_at = sources.iter().filter(|(name, _)| name.starts_with(rule.within));
+        let looked_at = sources
+            .iter()
+            .filter(|(name, _)| name.starts_with(rule.within));
         assert!(looked_at.count() > 0, "nothing in {}", rule.within);
         let breach = format!("use x; {}", rule.words[0]);
         let planted = [(format!("{}planted.rs", rule.within), breach)];
@@ -117,7 +131,14 @@ fn no_file_is_too_long() {
     let long: Vec<String> = sources(&top())
         .into_iter()
         .filter(|(name, _)| !name.ends_with("tests.rs"))
-        .map(|(name, text)| (name, text.lines().take_while(|l| l.trim() != "#[cfg(test)]").count()))
+        .map(|(name, text)| {
+            (
+                name,
+                text.lines()
+                    .take_while(|l| l.trim() != "#[cfg(test)]")
+                    .count(),
+            )
+        })
         .filter(|(_, lines)| *lines > LONGEST)
         .map(|(name, lines)| format!("{name}: {lines} lines"))
         .collect();

@@ -199,5 +199,11 @@ fn end_of_shared(tracer: Tracer) -> Result<()> {
         ended.lost(),
         ended.stderr
     );
+    // The kernels that this runs on have every hook of their way.
+    ensure!(
+        !ended.stderr.contains(" is off: "),
+        "a hook is off:\n{}",
+        ended.stderr
+    );
     Ok(())
 }

@@ -12,7 +12,7 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use portex_common::{Owner, RecordKind, Tuple, record::ReleaseReason};
 
 use crate::{
-    conn::{self, Conn, mark, phase, tcp},
+    conn::{self, Conn, mark, phase},
     emit::{Detail, emit, now},
     life,
     probes::inet_twsk_kill::due,
@@ -129,12 +129,7 @@ fn try_cancel(timer: u64) -> Outcome {
     if due(tw)? {
         return Ok(()); // timer_expire_entry follows
     }
-    let substate = read::tw_substate(tw)?;
-    if conn.substate == tcp::FIN_WAIT2 && substate == tcp::TIME_WAIT {
-        // The FIN has come: restarted for 60 s (tcp_timewait_state_process), the usual case.
-        conn.substate = substate;
-        return Ok(());
-    }
+    // Killed, or restarted because the peer's FIN or a stray segment came: then timer_start follows.
     conn.marks |= mark::UNARMED;
     let detail = life::release_detail(conn, ReleaseReason::Killed, 0);
     emit(RecordKind::Unarmed, conn, detail);

@@ -1,11 +1,11 @@
 //! The only module that talks to BPF. What it is made of, in the order of use:
 //!
-//! * [`facts`]: what this kernel and this process allow; refuses early, with the remedy
-//! * [`btf`] and [`layout`]: field offsets of the running kernel
-//! * [`probes`]: the table of hooks, by way to attach
-//! * [`attach`]: takes the first way that works
-//! * [`session`]: loads, attaches, detaches
-//! * [`ring`] and [`loss`]: records, and what was lost of them
+//! * `facts`: what this kernel and this process allow; refuses early, with the remedy
+//! * `btf` and `layout`: field offsets of the running kernel
+//! * `probes`: the table of hooks, by way to attach
+//! * `attach`: takes the first way that works
+//! * `session`: loads, attaches, detaches
+//! * `ring` and `loss`: records, and what was lost of them
 
 mod attach;
 mod btf;

@@ -28,7 +28,56 @@ enum Shows {
     Ends,
 }
 
-pub(super) fn run(context: &Context<'_>) -> Result<()> {
+/// Those that the kernel programs have a part in.
+pub(super) fn in_kernel(context: &Context<'_>) -> Result<()> {
+    run(context, |workloads| {
+        vec![
+            (vec!["--pid", &workloads.pid], Shows::Meant),
+            (vec!["--netns", &workloads.here], Shows::Meant),
+            (
+                vec!["--failures", "--netns", &workloads.there],
+                Shows::FailuresOfOther,
+            ),
+        ]
+    })
+}
+
+/// All the others, and what else ends a trace.
+pub(super) fn others(context: &Context<'_>) -> Result<()> {
+    run(context, |workloads| {
+        let mut filters = vec![
+            (vec!["--comm", "meant"], Shows::Meant),
+            (vec!["--dst", "127.0.0.2/31:5001"], Shows::Meant),
+            (vec!["--src", "127.0.0.8/30"], Shows::Meant),
+            (vec!["--netns", &workloads.here_path], Shows::Meant),
+            (vec!["-n", "3", "--netns", &workloads.here], Shows::Lines(3)),
+            (
+                vec!["--duration", "1s", "--netns", &workloads.here],
+                Shows::Ends,
+            ),
+        ];
+        if let Some(path) = &workloads.cgroup {
+            filters.push((vec!["--cgroup", path], Shows::Meant));
+        }
+        filters
+    })
+}
+
+type Filter<'a> = (Vec<&'a str>, Shows);
+
+/// What filters name.
+struct Workloads {
+    /// Of the one that is meant.
+    pid: String,
+    /// Its namespace, by inode and by path.
+    here: String,
+    here_path: String,
+    cgroup: Option<String>,
+    /// The other's namespace.
+    there: String,
+}
+
+fn run(context: &Context<'_>, filters: impl Fn(&Workloads) -> Vec<Filter<'_>>) -> Result<()> {
     let cgroup = Cgroup::new()?;
     let (here, there) = (NetNs::new()?, NetNs::with_ports(40_000, 40_009)?);
     let meant =
@@ -37,29 +86,14 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     let mut meant = Load::start(&here, &format!("{}{meant}", cgroup.option()))?;
     let mut other = Load::start(&there, other)?;
 
-    let pid = meant.pid().to_string();
-    let (here_inode, there_inode) = (here.inode().to_string(), there.inode().to_string());
-    let here_path = format!("/proc/{pid}/ns/net");
-    let mut filters = vec![
-        (vec!["--pid", &pid], Shows::Meant),
-        (vec!["--comm", "meant"], Shows::Meant),
-        (vec!["--dst", "127.0.0.2/31:5001"], Shows::Meant),
-        (vec!["--src", "127.0.0.8/30"], Shows::Meant),
-        (vec!["--netns", &here_inode], Shows::Meant),
-        (vec!["--netns", &here_path], Shows::Meant),
-        (
-            vec!["--failures", "--netns", &there_inode],
-            Shows::FailuresOfOther,
-        ),
-        (vec!["-n", "3", "--netns", &here_inode], Shows::Lines(3)),
-        (
-            vec!["--duration", "1s", "--netns", &here_inode],
-            Shows::Ends,
-        ),
-    ];
-    if let Some(path) = cgroup.0.as_ref().and_then(|path| path.to_str()) {
-        filters.push((vec!["--cgroup", path], Shows::Meant));
-    }
+    let workloads = Workloads {
+        pid: meant.pid().to_string(),
+        here: here.inode().to_string(),
+        here_path: format!("/proc/{}/ns/net", meant.pid()),
+        cgroup: cgroup.0.as_ref().map(|path| path.display().to_string()),
+        there: there.inode().to_string(),
+    };
+    let filters = filters(&workloads);
     let tracers = start_all(context, &filters)?;
 
     let connects = meant.step()?;
@@ -77,7 +111,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
 }
 
 /// Side by side, since each takes its time to load.
-fn start_all(context: &Context<'_>, filters: &[(Vec<&str>, Shows)]) -> Result<Vec<Tracer>> {
+fn start_all(context: &Context<'_>, filters: &[Filter<'_>]) -> Result<Vec<Tracer>> {
     thread::scope(|scope| {
         let starting: Vec<_> = filters
             .iter()

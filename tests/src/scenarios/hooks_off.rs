@@ -26,7 +26,7 @@ pub(super) fn function_missing(context: &Context<'_>) -> Result<()> {
     }
     let patched = patched_btf()?;
     let world = format!("--replace {}:{BTF}", patched.display());
-    let result = connects_come(context, &world);
+    let result = connects_come(context, &world, &[]);
     std::fs::remove_file(&patched)?;
     let stderr = result?;
     ensure!(
@@ -46,7 +46,7 @@ pub(super) fn tracefs_missing(context: &Context<'_>) -> Result<()> {
             world.push_str(directory);
         }
     }
-    let stderr = connects_come(context, &world)?;
+    let stderr = connects_come(context, &world, &[])?;
     if context.way == Way::Tracepoint {
         for word in ["tracefs", "mount"] {
             ensure!(stderr.contains(word), "does not say {word:?}:\n{stderr}");
@@ -55,8 +55,15 @@ pub(super) fn tracefs_missing(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The programs load with their diagnostics compiled in, too.
+pub(super) fn diagnostics(context: &Context<'_>) -> Result<()> {
+    let stderr = connects_come(context, "", &["--verbose"])?;
+    ensure!(!stderr.contains(" is off: "), "a hook is off:\n{stderr}");
+    Ok(())
+}
+
 /// Runs portex in such a world, and returns what it said.
-fn connects_come(context: &Context<'_>, world: &str) -> Result<String> {
+fn connects_come(context: &Context<'_>, world: &str, more: &[&str]) -> Result<String> {
     let netns = NetNs::new()?;
     let mut load = Load::start(&netns, &format!("connect --dst {V4} --count 10"))?;
     let inode = netns.inode().to_string();
@@ -73,6 +80,7 @@ fn connects_come(context: &Context<'_>, world: &str) -> Result<String> {
         "--netns",
         &inode,
     ]);
+    command.args(more);
     let tracer = Tracer::start_command(&mut command, context.way)?;
     let connects = load.step()?;
     split(&connects, 10, 0)?;

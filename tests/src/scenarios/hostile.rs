@@ -3,11 +3,11 @@
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
-use super::{V4, split};
+use super::split;
 use crate::load::Load;
 use crate::netns::NetNs;
 use crate::runner::Context;
-use crate::tracer::Tracer;
+use crate::tracer::{Ended, Tracer};
 
 /// Clear the screen, by the seven-bit and by the eight-bit introducer; no UTF-8 at all; and UTF-8
 /// that decodes to the eight-bit introducer, then a carriage return and a line feed.
@@ -19,37 +19,42 @@ const NAMES: [&[u8]; 4] = [
 ];
 
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
-    for name in NAMES {
-        judge(context, name).with_context(|| format!("comm {}", name.escape_ascii()))?;
+    let netns = NetNs::with_ports(40_000, 40_001)?;
+    let mut loads = Vec::new();
+    for (name, port) in NAMES.iter().zip(5000..) {
+        let hex = name
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let arguments = format!("connect --dst 127.0.0.1:{port} --failures 1 --comm-hex {hex}");
+        loads.push(Load::start(&netns, &arguments)?);
+    }
+    let inode = netns.inode().to_string();
+    // With `--states`, all kinds of lines come.
+    let arguments = ["--states", "--netns", &inode];
+    let json = Tracer::start(context.portex, context.way, &arguments)?;
+    let text = Tracer::start_text(context.portex, context.way, &arguments)?;
+    for load in &mut loads {
+        split(&load.step()?, 2, 1)?;
+        load.step()?;
+    }
+
+    // The bytes themselves are checked as they come.
+    let json = json.stop(Signal::INT).context("--json")?;
+    let text = text.stop(Signal::INT).context("text")?;
+    for (load, name) in loads.iter().zip(NAMES) {
+        told(&json, &text, load.pid()).with_context(|| format!("comm {}", name.escape_ascii()))?;
     }
     Ok(())
 }
 
-fn judge(context: &Context<'_>, name: &[u8]) -> Result<()> {
-    // With `--states`, all kinds of lines come.
-    let netns = NetNs::with_ports(40_000, 40_001)?;
-    let hex = name
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    let workload = format!("connect --dst {V4} --failures 1 --comm-hex {hex}");
-    let mut load = Load::start(&netns, &workload)?;
-    let inode = netns.inode().to_string();
-    let arguments = ["--states", "--netns", &inode];
-    let json = Tracer::start(context.portex, context.way, &arguments)?;
-    let text = Tracer::start_text(context.portex, context.way, &arguments)?;
-    split(&load.step()?, 2, 1)?;
-    load.step()?;
-
-    // The bytes themselves are checked as they come.
-    let json = json.stop(Signal::INT).context("--json")?;
-    let pid = u64::from(load.pid());
-    let connects = json
-        .events
-        .iter()
-        .filter(|event| event.kind() == "connect" && event.number("pid") == Some(pid))
-        .filter(|event| !event.text("comm").is_empty());
-    ensure!(connects.count() == 2, "not two connects with a name");
-    let text = text.stop(Signal::INT).context("text")?;
+/// The process is told of, and by a name.
+fn told(json: &Ended, text: &Ended, pid: u32) -> Result<()> {
+    let named = json.events.iter().filter(|event| {
+        event.kind() == "connect"
+            && event.number("pid") == Some(pid.into())
+            && !event.text("comm").is_empty()
+    });
+    ensure!(named.count() == 2, "not two connects with a name");
     let pid = pid.to_string();
     let lines = text
         .lines

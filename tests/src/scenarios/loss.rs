@@ -6,41 +6,51 @@ use rustix::process::Signal;
 use super::{V4, split};
 use crate::event::Event;
 use crate::expect::{Expected, unexpected};
+use crate::fact::Connect;
 use crate::load::Load;
 use crate::netns::NetNs;
 use crate::runner::Context;
-use crate::tracer::Tracer;
+use crate::tracer::{Ended, Tracer};
 
 const CONNECTS: usize = 400;
 
-pub(super) fn run(context: &Context<'_>) -> Result<()> {
-    for size in ["4096", "16384"] {
-        lose(context, size).with_context(|| format!("--ring-size {size}"))?;
-    }
-    Ok(())
-}
+/// Two sizes: what is lost differs, the sum does not.
+const SIZES: [&str; 2] = ["4096", "16384"];
 
-fn lose(context: &Context<'_>, size: &str) -> Result<()> {
+pub(super) fn run(context: &Context<'_>) -> Result<()> {
     let netns = NetNs::new()?;
     let mut load = Load::start(
         &netns,
         &format!("connect --dst {V4} --count {CONNECTS} --churn"),
     )?;
     let inode = netns.inode().to_string();
-    let arguments = ["--netns", &inode, "--ring-size", size];
-    let tracer = Tracer::start(context.portex, context.way, &arguments)?;
-    tracer.signal(Signal::STOP)?;
+    let mut tracers = Vec::new();
+    for size in SIZES {
+        let arguments = ["--netns", &inode, "--ring-size", size];
+        tracers.push(Tracer::start(context.portex, context.way, &arguments)?);
+    }
+    tracers
+        .iter()
+        .try_for_each(|tracer| tracer.signal(Signal::STOP))?;
     let connects = load.step()?;
     split(&connects, CONNECTS, 0)?;
-    tracer.signal(Signal::CONT)?;
-    let ended = tracer.stop(Signal::INT)?;
+    tracers
+        .iter()
+        .try_for_each(|tracer| tracer.signal(Signal::CONT))?;
+    for (tracer, size) in tracers.into_iter().zip(SIZES) {
+        let ended = tracer.stop(Signal::INT)?;
+        judge(&ended, &connects).with_context(|| format!("--ring-size {size}"))?;
+    }
+    Ok(())
+}
+
+fn judge(ended: &Ended, connects: &[Connect]) -> Result<()> {
     ensure!(
         ended.status.success(),
         "ended with {}:\n{}",
         ended.status,
         ended.stderr
     );
-
     let lost = ended.lost();
     let delivered: Vec<Event> = ended
         .events

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::time_wait::{kernel_agrees, open_and_close, whole_lives};
 use super::{PORT, V4, V6, split};
-use crate::cli::Way;
 use crate::expect::{Expected, compare};
 use crate::load::Load;
 use crate::netns::NetNs;
@@ -86,7 +85,7 @@ pub(super) fn recycled(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
 }
 
 /// Past `tcp_max_tw_buckets` the port is free at once.
-pub(super) fn overflow(context: &Context<'_>, tracer: &Tracer) -> Result<()> {
+pub(super) fn overflow(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     let netns = NetNs::new()?;
     netns.sysctl("ipv4/tcp_max_tw_buckets", "5")?;
     let connects = open_and_close(
@@ -101,19 +100,13 @@ pub(super) fn overflow(context: &Context<'_>, tracer: &Tracer) -> Result<()> {
         "the kernel counted {overflows} overflows, not 10"
     );
 
-    // No tracepoint tells why there was none.
-    let reason = if context.way == Way::Tracepoint {
-        "closed"
-    } else {
-        "overflow"
-    };
     let mut expected = Vec::new();
     for connect in &connects {
         expected.push(Expected::connect(connect));
         expected.push(if held.contains(&connect.local) {
             Expected::time_wait(connect, "TIME_WAIT")
         } else {
-            Expected::released(connect).with("reason", reason)
+            Expected::released(connect).with("reason", "overflow")
         });
     }
     tracer.fence(&netns)?;
