@@ -148,3 +148,14 @@ fn cpu() -> u32 {
 pub(crate) fn digest(hash: u32, dport: u16, sport: u16) -> u64 {
     (u64::from(hash) << 32 | u64::from(dport) << 16 | u64::from(sport)) & !(1 << 63)
 }
+
+/// The connection of a TIME_WAIT minisocket, and its key: the address, or the digest.
+#[inline(always)]
+pub(crate) fn of_time_wait(tw: u64) -> Result<Option<(u64, &'static mut Conn)>, Loss> {
+    if let Some(conn) = lookup(tw) {
+        return Ok(Some((tw, conn)));
+    }
+    let sock = SockCommon::read(tw)?;
+    let key = digest(sock.hash(), sock.dport(), sock.num());
+    Ok(lookup(key).map(|conn| (key, conn)))
+}

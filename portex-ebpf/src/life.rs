@@ -199,6 +199,12 @@ pub(crate) fn enter_time_wait(sk: u64, conn: &Conn, key: u64, substate: u8, flag
     conn.marks &= !mark::TIME_WAIT_DUE;
     conn.substate = substate;
     conn.time_wait_ns = now();
+    if let Some(stale) = lookup(key)
+        && stale.phase == phase::TIME_WAIT
+    {
+        // The end of the minisocket that had this address before was not seen.
+        release(key, stale, ReleaseReason::Expired, flag::INFERRED);
+    }
     // First out, then in: a full table has room for it then.
     forget(sk);
     let outcome = insert(key, &conn);

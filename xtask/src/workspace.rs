@@ -3,10 +3,12 @@
 use std::{
     env,
     ffi::OsString,
+    fs::File,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
 
 /// The checkout that the commands work on, and the user's cache.
 #[derive(Clone, Debug)]
@@ -54,6 +56,17 @@ impl Workspace {
     pub(crate) fn objects(&self) -> PathBuf {
         self.root.join("portex-user").join("bpf")
     }
+}
+
+/// Waits until no other run holds this lock; it is let go when the file is dropped.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        eprintln!("waiting for another run that holds {}", path.display());
+        flock(&file, FlockOperation::LockExclusive)
+            .with_context(|| format!("locking {}", path.display()))?;
+    }
+    Ok(file)
 }
 
 /// `$PORTEX_CACHE`, else `$XDG_CACHE_HOME/portex`, else `~/.cache/portex`. Empty counts as unset.

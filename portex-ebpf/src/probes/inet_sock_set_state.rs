@@ -161,6 +161,44 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
     Ok(())
 }
 
+/// Beside hooked functions: makes good for programs that the kernel skipped.
+///
+/// A kprobe's program is skipped while any other runs on its CPU, so a softirq that interrupts one
+/// goes unseen as a whole; this kind of program is skipped only while itself runs. A connection that
+/// is at its socket's place still, when the socket has no port any more, has missed something.
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn inet_sock_set_state_closed(ctx: RawTracePointContext) -> u32 {
+    let (from, to): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    if to as u8 != tcp::CLOSE {
+        return 0;
+    }
+    finish(
+        &ctx,
+        "inet_sock_set_state",
+        try_closed(ctx.arg(0), from as u8),
+    )
+}
+
+#[inline(always)]
+fn try_closed(sk: u64, from: u8) -> Outcome {
+    let Some(conn) = conn::lookup(sk) else {
+        return Ok(());
+    };
+    if conn.phase != phase::HELD {
+        return Ok(());
+    }
+    let sock = SockCommon::read(sk)?;
+    if sock.num() != 0 {
+        return Ok(());
+    }
+    if leads_to_time_wait(from) && read::sk_err(sk)? == 0 {
+        let key = conn::digest(sock.hash(), conn.tuple.dport, conn.tuple.sport);
+        return life::enter_time_wait(sk, conn, key, tcp::TIME_WAIT, flag::INFERRED);
+    }
+    life::release(sk, conn, ReleaseReason::Closed, flag::INFERRED);
+    Ok(())
+}
+
 #[inline(always)]
 fn leads_to_time_wait(from: u8) -> bool {
     from == tcp::FIN_WAIT2 || from == tcp::CLOSING

@@ -18,7 +18,7 @@ use crate::{
 
 #[inline(always)]
 fn try_kill(tw: u64) -> Outcome {
-    let Some(conn) = conn::lookup(tw) else {
+    let Some((key, conn)) = conn::of_time_wait(tw)? else {
         return Ok(());
     };
     if conn.phase != phase::TIME_WAIT {
@@ -31,7 +31,7 @@ fn try_kill(tw: u64) -> Outcome {
     } else {
         ReleaseReason::Killed
     };
-    life::release(tw, conn, reason, 0);
+    life::release(key, conn, reason, 0);
     Ok(())
 }
 

@@ -5,6 +5,9 @@
 //! socket goes to CLOSE (`tcp_time_wait`, then `tcp_done`), so the TIME_WAIT waits unclaimed under
 //! its 4-tuple's digest until `inet_sock_set_state` gives it its owner.
 //!
+//! `timer_expire_entry` also serves beside hooked functions, where it sees an expiry that a program was
+//! skipped for.
+//!
 //! `timer_cancel` also comes before an expiry and within a restart (`detach_timer`), so a cancel is
 //! an end only when none of these follows.
 
@@ -99,13 +102,13 @@ fn try_expire(timer: u64) -> Outcome {
     let Some(tw) = read::tw_of_timer(timer)? else {
         return Ok(());
     };
-    let key = key(&SockCommon::read(tw)?);
-    match conn::lookup(key) {
-        Some(conn) if conn.phase == phase::TIME_WAIT => {
-            life::release(key, conn, ReleaseReason::Expired, 0);
-        }
-        Some(conn) if conn.phase == phase::UNCLAIMED => conn::forget(key),
-        _ => {}
+    let Some((key, conn)) = conn::of_time_wait(tw)? else {
+        return Ok(());
+    };
+    if conn.phase == phase::TIME_WAIT {
+        life::release(key, conn, ReleaseReason::Expired, 0);
+    } else if conn.phase == phase::UNCLAIMED {
+        conn::forget(key);
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Attaches the rows of the probe table, by the first way that works: chosen by what loads, not by
 //! version numbers.
 
+use std::io;
+
 use aya::{
     Btf as AyaBtf, Ebpf,
     programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
@@ -9,7 +11,7 @@ use log::debug;
 use portex_common::Settings;
 
 use super::{
-    Error, Way,
+    Error, Way, facts,
     layout::Layout,
     probes::{self, Kind, PROBES, Probe, When},
 };
@@ -197,23 +199,42 @@ impl Attacher<'_> {
 
 /// The kernel's answer in a line; the verifier's log only in the debug output.
 fn explain(error: &ProgramError) -> String {
-    if let ProgramError::LoadError {
+    let loading = if let ProgramError::LoadError {
         io_error,
         verifier_log,
     } = error
     {
         debug!("{io_error}: {verifier_log}");
-        let refused = match io_error.raw_os_error() {
-            Some(libc::EPERM) => "the kernel does not permit programs of this type".to_owned(),
-            _ => format!("the kernel refused the program ({io_error})"),
-        };
-        return refused;
+        true
+    } else {
+        false
+    };
+    match (os_error(error), loading) {
+        (Some(libc::EPERM), true) => "the kernel does not permit programs of this type".into(),
+        (Some(code), true) => format!(
+            "the kernel refused the program ({})",
+            io::Error::from_raw_os_error(code)
+        ),
+        (Some(libc::ENOENT), false) => "this kernel has no such function or tracepoint".into(),
+        (Some(libc::EACCES), false) => format!(
+            "perf_event_open is not permitted: with sysctl kernel.perf_event_paranoid at {} it takes \
+             CAP_SYS_ADMIN (at 2 or less, CAP_PERFMON)",
+            facts::perf_event_paranoid()
+        ),
+        _ => chain(error),
     }
-    let text = chain(error);
-    if text.contains("(os error 2)") {
-        return "this kernel has no such function or tracepoint".into();
+}
+
+/// The error number at the bottom of an error.
+fn os_error(error: &ProgramError) -> Option<i32> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        cause = error.source();
     }
-    text
+    None
 }
 
 /// An error with its causes, in one line.

@@ -154,6 +154,12 @@ fn read_sysfs(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// How far perf events are restricted (`perf_event_open(2)`); some distributions go to 3 and 4.
+pub fn perf_event_paranoid() -> String {
+    fs::read_to_string("/proc/sys/kernel/perf_event_paranoid")
+        .map_or_else(|_| "an unknown value".into(), |text| text.trim().to_owned())
+}
+
 /// Addresses of kernel symbols come from `/proc/kallsyms`, which shows zeros without CAP_SYSLOG.
 pub fn symbol_address(name: &str) -> Option<u64> {
     let symbols = fs::read_to_string("/proc/kallsyms").ok()?;

@@ -125,6 +125,7 @@ const STATES: &str = "state changes, and searches whose end was missed";
 const OVERFLOW: &str = "telling an overflow of tcp_max_tw_buckets from a close";
 const TIME_WAIT: &str = "TIME_WAIT: ports look free while it holds them";
 const TW_END: &str = "the end of TIME_WAIT";
+const SKIPPED: &str = "what the kernel skipped another program for";
 const RELEASE: &str = "the release of ports without TIME_WAIT";
 
 macro_rules! probe {
@@ -147,6 +148,8 @@ macro_rules! probe {
 /// connection before what begins one, so that none is seen to begin whose end would be missed.
 #[rustfmt::skip]
 pub(super) static PROBES: &[Probe] = &[
+    probe!(Trampoline Kind::RawTracepoint, "timer_expire_entry" => "timer_expire_entry" &["timer_expire_entry"], Successes, false, TIMER, SKIPPED),
+    probe!(Trampoline Kind::RawTracepoint, "inet_sock_set_state_closed" => "inet_sock_set_state" &["inet_sock_set_state"], Successes, false, &[], SKIPPED),
     probe!(Trampoline Kind::Fentry, "inet_twsk_kill_fentry" => "inet_twsk_kill" &["inet_twsk_kill"], Successes, false, TW, TW_END),
     probe!(Trampoline Kind::Fentry, "inet_put_port_fentry" => "inet_put_port" &["inet_put_port"], Successes, false, &[], RELEASE),
     probe!(Trampoline Kind::Fentry, "inet_twsk_hashdance_fentry" => "inet_twsk_hashdance" DANCE, Successes, false, &["tw_substate"], TIME_WAIT),
@@ -158,6 +161,8 @@ pub(super) static PROBES: &[Probe] = &[
     probe!(Trampoline Kind::Fentry, "inet6_hash_connect_fentry" => "inet6_hash_connect" &["inet6_hash_connect"], Always, false, &[], SEARCH_TIME),
     probe!(Trampoline Kind::Fentry, "inet_hash_connect_fentry" => "inet_hash_connect" &["inet_hash_connect"], Always, false, &[], SEARCH_TIME),
 
+    probe!(Kprobe Kind::RawTracepoint, "timer_expire_entry" => "timer_expire_entry" &["timer_expire_entry"], Successes, false, TIMER, SKIPPED),
+    probe!(Kprobe Kind::RawTracepoint, "inet_sock_set_state_closed" => "inet_sock_set_state" &["inet_sock_set_state"], Successes, false, &[], SKIPPED),
     probe!(Kprobe Kind::Kprobe, "inet_twsk_kill_kprobe" => "inet_twsk_kill" &["inet_twsk_kill"], Successes, false, TW, TW_END),
     probe!(Kprobe Kind::Kprobe, "inet_put_port_kprobe" => "inet_put_port" &["inet_put_port"], Successes, false, &[], RELEASE),
     probe!(Kprobe Kind::Kprobe, "inet_twsk_hashdance_kprobe" => "inet_twsk_hashdance" DANCE, Successes, false, &["tw_substate"], TIME_WAIT),
@@ -195,6 +200,7 @@ mod tests {
         let mut in_table: Vec<&str> = PROBES.iter().map(|probe| probe.program).collect();
         in_object.sort_unstable();
         in_table.sort_unstable();
+        in_table.dedup();
         assert_eq!(in_object, in_table);
     }
 

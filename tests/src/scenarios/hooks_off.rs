@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
 use super::{V4, split};
@@ -38,6 +38,9 @@ pub(super) fn function_missing(context: &Context<'_>) -> Result<()> {
 
 /// tracefs is mounted nowhere, and portex may not mount it.
 pub(super) fn tracefs_missing(context: &Context<'_>) -> Result<()> {
+    if context.way == Way::Kprobe {
+        return perf_events_restricted(context);
+    }
     // Covered, in case that somebody has mounted it on this machine.
     let mut world = "--drop-cap sys_admin".to_owned();
     for directory in ["/sys/kernel/tracing", "/sys/kernel/debug"] {
@@ -52,6 +55,25 @@ pub(super) fn tracefs_missing(context: &Context<'_>) -> Result<()> {
             ensure!(stderr.contains(word), "does not say {word:?}:\n{stderr}");
         }
     }
+    Ok(())
+}
+
+/// kprobes need no tracefs, but perf events, which some distributions keep for `CAP_SYS_ADMIN`.
+fn perf_events_restricted(context: &Context<'_>) -> Result<()> {
+    const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
+    let level: i32 = std::fs::read_to_string(PARANOID)?.trim().parse()?;
+    if level <= 2 {
+        connects_come(context, "--drop-cap sys_admin", &[])?;
+        return Ok(());
+    }
+    let Err(error) = connects_come(context, "--drop-cap sys_admin", &[]) else {
+        bail!("perf events are restricted, but portex attaches kprobes");
+    };
+    let told = format!("{error:#}");
+    for word in ["perf_event_paranoid", "CAP_SYS_ADMIN"] {
+        ensure!(told.contains(word), "does not say {word:?}:\n{told}");
+    }
+    connects_come(context, "", &[])?;
     Ok(())
 }
 

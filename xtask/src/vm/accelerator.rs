@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::{kernels::Kernel, qemu::Boot};
+use super::{
+    kernels::Kernel,
+    qemu::{Boot, End},
+};
 
 /// What executes a VM's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ fn boots(kernel: &Path, log: &PathBuf) -> bool {
         timeout: Duration::from_secs(10),
     };
     boot.run().is_ok_and(|booted| {
-        !booted.timed_out && String::from_utf8_lossy(&booted.console).contains("Kernel panic")
+        booted.end == End::PoweredOff
+            && String::from_utf8_lossy(&booted.console).contains("Kernel panic")
     })
 }

@@ -76,17 +76,14 @@ fn result_line(line: &str) -> Option<(&str, Outcome)> {
     Some((way, outcome))
 }
 
-/// Makes console output safe to print: no terminal control sequences, no control characters. A
-/// reset of the terminal begins a new line, since the firmware ends none before it.
+/// Makes console output safe to print: no terminal control sequences, no control characters.
 pub(super) fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(char) = chars.next() {
         if char == '\u{1b}' {
-            if resets(&mut chars) {
-                out.push('\n');
-            }
+            skip_sequence(&mut chars);
         } else if !char.is_control() || matches!(char, '\n' | '\t') {
             out.push(char);
         }
@@ -94,22 +91,22 @@ pub(super) fn clean(bytes: &[u8]) -> String {
     out
 }
 
-/// Takes the rest of a control sequence; true when it resets the terminal.
-fn resets(chars: &mut Chars<'_>) -> bool {
+/// Takes the rest of a control sequence.
+fn skip_sequence(chars: &mut Chars<'_>) {
     match chars.next() {
         // ESC [ parameters final
         Some('[') => {
             chars.find(|char| ('@'..='~').contains(char));
-            false
         }
         // ESC ] text, up to BEL or ESC \
         Some(']') => {
-            if chars.find(|char| matches!(char, '\u{7}' | '\u{1b}')) == Some('\u{1b}') {
+            let end = chars.find(|char| matches!(char, '\u{7}' | '\u{1b}'));
+            if end == Some('\u{1b}') {
                 chars.next();
             }
-            false
         }
-        char => char == Some('c'),
+        // ESC and one character
+        _ => {}
     }
 }
 
@@ -119,7 +116,7 @@ mod tests {
 
     #[test]
     fn control_sequences_are_gone() {
-        assert_eq!(clean(b"\x1bc\x1b[?7l\x1b[2Jboot\r\n"), "\nboot\n");
+        assert_eq!(clean(b"\x1bc\x1b[?7l\x1b[2Jboot\r\n"), "boot\n");
         assert_eq!(clean(b"a\x1b[1;31mred\x1b[0m\x07b"), "aredb");
         assert_eq!(clean(b"\x1b]0;title\x07x\x1b]0;t\x1b\\y\x1b"), "xy");
     }

@@ -1,13 +1,12 @@
 //! The kernels of the matrix: which series, where they come from, which are in the cache.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::fs::{FlockOperation, flock};
 
 use super::{apt::Apt, version};
 use crate::{
@@ -109,9 +108,7 @@ fn fetch_all(workspace: &Workspace, wanted: &[Series], refresh: bool) -> Result<
     let folder = workspace.kernels();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     // Two runs at once would be in each other's way; the second finds the first one's kernels.
-    let lock =
-        File::create(folder.join("lock")).context("creating the lock of the kernel cache")?;
-    flock(&lock, FlockOperation::LockExclusive).context("locking the kernel cache")?;
+    let _lock = crate::workspace::lock(&folder.join("lock"))?;
     let wanted: Vec<_> = wanted
         .iter()
         .filter(|series| refresh || cached(workspace, **series).is_none())

@@ -13,7 +13,7 @@ use super::{
     accelerator::Accelerator,
     console::{self, Report},
     kernels::{Kernel, Series},
-    qemu::{Boot, Booted},
+    qemu::{Boot, Booted, End},
 };
 use crate::{counts::Counts, table};
 
@@ -93,7 +93,19 @@ impl Matrix {
             log: &self.log(series),
             timeout: self.timeout,
         };
-        (series, Some(kernel.version), boot.run())
+        let mut result = boot.run();
+        if result
+            .as_ref()
+            .is_ok_and(|booted| booted.end == End::Silent)
+        {
+            // Seen once in some 250 boots: the emulator hangs before the kernel says anything.
+            eprintln!(
+                "kernel {} did not start: booting it once more",
+                kernel.version
+            );
+            result = boot.run();
+        }
+        (series, Some(kernel.version), result)
     }
 
     fn log(&self, series: Series) -> PathBuf {
@@ -152,11 +164,11 @@ fn verdict(report: &Report, booted: &Booted) -> Option<anyhow::Error> {
         Some(total) => Some(anyhow!(
             "its last line says {total}, its result lines say {lines}: lines were lost or garbled"
         )),
-        None if booted.timed_out => Some(anyhow!(
-            "it did not finish within {} s",
-            booted.elapsed.as_secs()
-        )),
-        None => Some(anyhow!("it ended without its line of counts")),
+        None => Some(match booted.end {
+            End::PoweredOff => anyhow!("it ended without its line of counts"),
+            End::TimedOut => anyhow!("it did not finish within {} s", booted.elapsed.as_secs()),
+            End::Silent => anyhow!("it did not start: its console stayed empty, twice"),
+        }),
     }
 }
 

@@ -137,6 +137,7 @@ pub(crate) fn boot(
     setup::ensure(workspace, Need::Qemu)?;
     let folder = workspace.target("vm");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let _lock = crate::workspace::lock(&folder.join("lock"))?;
     let some_kernel = kernels.iter().find_map(|(_, kernel)| kernel.as_ref().ok());
     let accelerator = some_kernel.map_or(Accelerator::Emulation, |kernel| {
         Accelerator::choose(kernel, &folder)

@@ -15,6 +15,9 @@ use super::accelerator::Accelerator;
 /// QEMU's program.
 pub(crate) const QEMU: &str = "qemu-system-x86_64";
 
+/// A kernel that panics ends QEMU at once, and does not take a slow emulator's timer for a broken one.
+const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 no_timer_check";
+
 /// What to boot, and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boot<'a> {
@@ -33,60 +36,71 @@ pub(super) struct Boot<'a> {
 pub(super) struct Booted {
     pub(super) console: Vec<u8>,
     pub(super) elapsed: Duration,
-    /// It was stopped from outside.
-    pub(super) timed_out: bool,
+    pub(super) end: End,
 }
+
+/// How a VM ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself.
+    PoweredOff,
+    /// It was stopped: its time was up.
+    TimedOut,
+    /// It was stopped: it had not written one byte, so not even its init ran.
+    Silent,
+}
+
+/// How long a console may stay empty. A boot takes 5 to 9 s under emulation.
+const SILENCE: Duration = Duration::from_secs(120);
 
 impl Boot<'_> {
     /// Boots and waits.
     pub(super) fn run(&self) -> Result<Booted> {
         let create = || File::create(self.log);
-        let log = create().with_context(|| format!("creating {}", self.log.display()))?;
+        let console = create().with_context(|| format!("creating {}", self.log.display()))?;
         let started = Instant::now();
         let mut command = Command::new(QEMU);
         command
             .args(self.accelerator.arguments())
-            .args([
-                "-smp",
-                "2",
-                "-m",
-                "1024",
-                "-nographic",
-                "-no-reboot",
-                "-nic",
-                "none",
-            ])
+            .args(["-smp", "2", "-m", "1024", "-no-reboot", "-nic", "none"])
+            // Not -nographic: with that the firmware writes to the serial line as well.
+            .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
             .arg("-kernel")
             .arg(self.kernel)
             .arg("-append")
-            // A kernel that panics ends QEMU at once instead of waiting for the timeout.
-            .arg(format!("console=ttyS0 panic=-1 quiet {}", self.options));
+            .arg(format!("{COMMAND_LINE} {}", self.options));
         if let Some(initramfs) = self.initramfs {
             command.arg("-initrd").arg(initramfs);
         }
         let mut child = command
             .stdin(Stdio::null())
-            .stderr(log.try_clone().context("sharing the console's log")?)
-            .stdout(log)
+            .stderr(console.try_clone().context("sharing the console's log")?)
+            .stdout(console)
             .spawn()
             .with_context(|| format!("cannot start {QEMU}"))?;
-        let timed_out = loop {
+        let end = loop {
             if child.try_wait().context("waiting for QEMU")?.is_some() {
-                break false;
+                break End::PoweredOff;
             }
-            if started.elapsed() > self.timeout {
-                // It may have ended just now: then there is nothing to kill.
-                let _ = child.kill();
-                child.wait().context("waiting for QEMU")?;
-                break true;
-            }
-            thread::sleep(Duration::from_millis(50));
+            let elapsed = started.elapsed();
+            let end = if elapsed > self.timeout {
+                End::TimedOut
+            } else if elapsed > SILENCE && fs::metadata(self.log).is_ok_and(|log| log.len() == 0) {
+                End::Silent
+            } else {
+                thread::sleep(Duration::from_millis(50));
+                continue;
+            };
+            // It may have ended just now: then there is nothing to kill.
+            let _ = child.kill();
+            child.wait().context("waiting for QEMU")?;
+            break end;
         };
         Ok(Booted {
             console: fs::read(self.log)
                 .with_context(|| format!("reading {}", self.log.display()))?,
             elapsed: started.elapsed(),
-            timed_out,
+            end,
         })
     }
 }
