@@ -3,7 +3,7 @@
 mod missing;
 mod needs;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow, bail};
 
 pub(crate) use self::{
     missing::{Missing, Step},
@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Counts {
     for need in Need::ALL {
         let result = if args.check {
             match need.missing(workspace) {
-                Some(missing) => Err(anyhow::anyhow!("{missing}")),
+                Some(missing) => Err(anyhow!("{missing}")),
                 None => Ok(()),
             }
         } else {
@@ -54,12 +54,12 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
             return Ok(());
         };
         eprintln!("{need}: installing, {}", missing.what());
-        missing
-            .install()
-            .with_context(|| format!("cannot install it: {missing}"))?;
+        if let Err(error) = missing.install() {
+            bail!("{error:#}: {missing}");
+        }
     }
     match need.missing(workspace) {
-        Some(missing) => anyhow::bail!("still not there after installing it: {missing}"),
+        Some(missing) => bail!("still not there after installing it: {missing}"),
         None => Ok(()),
     }
 }

@@ -5,6 +5,9 @@ use std::{fmt, path::Path, process::Command};
 use super::{Missing, Step};
 use crate::{ebpf, process, vm, workspace::Workspace};
 
+/// The cargo-deny to install. A later one may want a later compiler.
+const DENY_VERSION: &str = "0.20.2";
+
 /// A need of one or more commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -74,12 +77,19 @@ fn deny(workspace: &Workspace) -> Option<Missing> {
     if works(deny_command(workspace)) {
         return None;
     }
+    // It checks for some seconds and compiles for minutes: less optimized is sooner done.
+    let variables = [
+        ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+    ];
     Some(Missing::new(
         "no cargo-deny",
         vec![cargo_install(
             workspace,
-            &["cargo-deny", "--locked"],
-            Vec::new(),
+            &["cargo-deny", "--version", DENY_VERSION, "--locked"],
+            variables
+                .map(|(name, value)| (name, value.to_owned()))
+                .to_vec(),
         )],
     ))
 }

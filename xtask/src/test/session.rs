@@ -1,92 +1,42 @@
-//! `test`: everything that has to be right before a change lands, cheap checks first.
+//! The steps themselves, and what they leave for one another.
 
-use std::{
-    thread::{self, ScopedJoinHandle},
-    time::{Duration, Instant},
-};
+use std::{thread::ScopedJoinHandle, time::Instant};
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 
+use super::{Done, Step, name};
 use crate::{
     binaries::{self, Binaries},
     counts::Counts,
     ebpf, host, process,
     setup::{self, Need},
-    table, vm,
+    vm,
     workspace::Workspace,
 };
 
-/// Arguments of `cargo xtask test`.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Steps to leave out.
-    #[arg(long, value_delimiter = ',')]
-    skip: Vec<Step>,
-}
-
-/// The steps, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Step {
-    /// Sources are formatted.
-    Format,
-    /// Committed eBPF objects are those of the sources, by their stamp.
-    Object,
-    /// Clippy.
-    Lints,
-    /// Licences, bans and sources of dependencies.
-    Deny,
-    /// Unit tests.
-    Unit,
-    /// Documentation builds without a warning.
-    Docs,
-    /// A fresh build of the eBPF objects gives the same bytes.
-    Rebuild,
-    /// Scenarios on this machine's kernel.
-    Host,
-    /// Scenarios on the kernels of the matrix.
-    Vm,
-}
-
-/// A step that is over.
-#[derive(Debug)]
-struct Done {
-    step: Step,
-    counts: Counts,
-    elapsed: Duration,
-}
-
 /// What steps leave for later ones.
-struct Session<'a, 'scope> {
+pub(super) struct Session<'a, 'scope> {
     workspace: &'a Workspace,
     /// Kernels are fetched while the other steps run.
     kernels: Option<ScopedJoinHandle<'scope, Result<vm::Kernels>>>,
     binaries: Option<Binaries>,
 }
 
-/// Runs every step, whatever became of those before it, and sums up.
-pub(crate) fn run(workspace: &Workspace, args: &Args) -> Counts {
-    let skip = |step| args.skip.contains(&step);
-    let done: Vec<_> = thread::scope(|scope| {
-        let mut session = Session {
+impl<'a, 'scope> Session<'a, 'scope> {
+    /// Begins with kernels that are on their way, unless they are not needed.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        kernels: Option<ScopedJoinHandle<'scope, Result<vm::Kernels>>>,
+    ) -> Self {
+        Self {
             workspace,
-            kernels: (!skip(Step::Vm))
-                .then(|| scope.spawn(|| vm::fetch(workspace, &vm::Args::default()))),
+            kernels,
             binaries: None,
-        };
-        Step::value_variants()
-            .iter()
-            .map(|step| session.step(*step, skip(*step)))
-            .collect()
-    });
-    let total = done.iter().map(|done| done.counts).sum();
-    println!("\n{}\nportex: {total}", table(&done));
-    total
-}
+        }
+    }
 
-impl Session<'_, '_> {
     /// One step under its heading. A step that breaks off counts as one failure.
-    fn step(&mut self, step: Step, skip: bool) -> Done {
+    pub(super) fn step(&mut self, step: Step, skip: bool) -> Done {
         println!("\n=== {}", name(step));
         let started = Instant::now();
         let counts = if skip {
@@ -232,52 +182,5 @@ impl Session<'_, '_> {
             self.binaries = Some(binaries::build(self.workspace)?);
         }
         self.binaries.clone().context("binaries were just built")
-    }
-}
-
-/// The name that `--skip` takes.
-fn name(step: Step) -> String {
-    step.to_possible_value()
-        .map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-fn table(done: &[Done]) -> String {
-    let rows: Vec<_> = done
-        .iter()
-        .map(|done| {
-            let Counts {
-                passed,
-                failed,
-                skipped,
-            } = done.counts;
-            [
-                name(done.step),
-                passed.to_string(),
-                failed.to_string(),
-                skipped.to_string(),
-                format!("{:.1}", done.elapsed.as_secs_f64()),
-            ]
-        })
-        .collect();
-    table::render(["step", "passed", "failed", "skipped", "seconds"], 1, &rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    #[test]
-    fn steps_are_left_out_by_name() {
-        let skip = |text| Cli::try_parse_from(["x", "--skip", text]).map(|cli| cli.args.skip);
-        assert_eq!(skip("vm,rebuild").ok(), Some(vec![Step::Vm, Step::Rebuild]));
-        assert!(skip("nothing").is_err());
     }
 }
