@@ -48,8 +48,6 @@ pub struct Offsets {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Address of `tw_timer_handler`; 0 when the timer tracepoints are not used.
-    pub tw_timer_handler: u64,
     /// Fill level of the ring buffer in bytes at which user space is woken.
     pub wakeup_bytes: u32,
     /// Only connects of this process (TGID); 0 for all.
@@ -64,19 +62,18 @@ pub struct Settings {
     pub syscall_exit: u8,
     /// 1: the kernel has `bpf_get_current_task_btf` and `bpf_task_pt_regs` (5.15).
     pub task_pt_regs: u8,
+    /// Room for more.
+    pub reserved: [u8; 4],
     /// Where fields are.
     pub offsets: Offsets,
-    /// Keeps the size a multiple of eight without hidden padding.
-    pub reserved: [u16; 2],
 }
 
 const _: () = assert!(size_of::<Offsets>() == 52, "no hidden padding");
-const _: () = assert!(size_of::<Settings>() == 80, "no hidden padding");
+const _: () = assert!(size_of::<Settings>() == 72, "no hidden padding");
 
 impl Settings {
     /// Nothing known, nothing filtered: what the object file holds until user space overrides it.
     pub const UNSET: Self = Self {
-        tw_timer_handler: 0,
         wakeup_bytes: 0,
         tgid: 0,
         netns: 0,
@@ -84,8 +81,8 @@ impl Settings {
         states: 0,
         syscall_exit: 0,
         task_pt_regs: 0,
+        reserved: [0; 4],
         offsets: Offsets::UNSET,
-        reserved: [0; 2],
     };
 }
 

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use portex_common::loss;
 
@@ -40,3 +40,8 @@ pub(crate) static SEARCHES: HashMap<u64, Call> = HashMap::with_max_entries(16_38
 /// (tracepoint).
 #[map]
 pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
+
+/// Address of `tw_timer_handler`, by which the timers of TIME_WAITs are known. Written by user space
+/// in the tracepoint way, else by the first TIME_WAIT that is hooked; 0 until then.
+#[map]
+pub(crate) static TW_TIMER_HANDLER: Array<u64> = Array::with_max_entries(1, 0);

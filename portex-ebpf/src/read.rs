@@ -9,7 +9,7 @@ use aya_ebpf::helpers::generated::{
 use core::{ffi::c_void, mem::MaybeUninit};
 use portex_common::{Loss, Tuple, settings::SOCK_COMMON_BYTES};
 
-use crate::settings::setting;
+use crate::{maps::TW_TIMER_HANDLER, settings::setting};
 
 /// Address family numbers (`linux/socket.h`).
 pub(crate) const AF_INET: u16 = 2;
@@ -187,11 +187,29 @@ pub(crate) fn tw_expires(tw: u64) -> Result<u64, Loss> {
     )
 }
 
+/// Learns the function of TIME_WAIT timers from one.
+#[inline(always)]
+pub(crate) fn learn_tw_timer(tw: u64) -> Result<(), Loss> {
+    let timer = tw.wrapping_add(u64::from(setting!(offsets.tw_timer)));
+    let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
+    if let Some(known) = TW_TIMER_HANDLER.get_ptr_mut(0) {
+        // SAFETY: a live map value; every writer writes the same.
+        unsafe { known.write(function) };
+    }
+    Ok(())
+}
+
+/// Whether the timers of TIME_WAITs can be told from others.
+#[inline(always)]
+pub(crate) fn knows_tw_timers() -> bool {
+    TW_TIMER_HANDLER.get(0).is_some_and(|handler| *handler != 0)
+}
+
 /// The TIME_WAIT minisocket that a timer belongs to, if it is the timer of one.
 #[inline(always)]
 pub(crate) fn tw_of_timer(timer: u64) -> Result<Option<u64>, Loss> {
     let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
-    if function != setting!(tw_timer_handler) {
+    if TW_TIMER_HANDLER.get(0) != Some(&function) {
         return Ok(None);
     }
     Ok(Some(

@@ -129,7 +129,7 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
     // A reset has set the error of the socket before it closes it.
     let time_wait_due = leads_to_time_wait(from) && read::sk_err(sk)? == 0;
     if time_wait_due {
-        if setting!(tw_timer_handler) == 0 {
+        if !read::knows_tw_timers() {
             // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
             life::tell_state(conn, from, tcp::TIME_WAIT);
             life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
@@ -207,7 +207,7 @@ fn leads_to_time_wait(from: u8) -> bool {
 /// The TIME_WAIT of a socket that is not tracked (an accepted one, mostly) is of no interest.
 #[inline(always)]
 fn disown_time_wait(sk: u64, from: u8, to: u8) -> Outcome {
-    if to != tcp::CLOSE || !leads_to_time_wait(from) || setting!(tw_timer_handler) == 0 {
+    if to != tcp::CLOSE || !leads_to_time_wait(from) || !read::knows_tw_timers() {
         return Ok(());
     }
     let sock = SockCommon::read(sk)?;

@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::{fentry, kprobe},
     programs::{FEntryContext, ProbeContext},
 };
-use portex_common::Loss;
+use portex_common::{Loss, settings::ABSENT};
 
 use crate::{
     conn::{self, phase},
@@ -31,6 +31,9 @@ fn try_hashdance(tw: u64, sk: u64) -> Outcome {
         return Ok(());
     }
     let substate = read::tw_substate(tw)?;
+    if setting!(offsets.timer_function) != ABSENT && setting!(offsets.tw_timer) != ABSENT {
+        read::learn_tw_timer(tw)?;
+    }
     if setting!(states) == 1 {
         let from = SockCommon::read(sk)?.state();
         if from != substate {

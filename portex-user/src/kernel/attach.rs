@@ -4,11 +4,11 @@
 use std::io;
 
 use aya::{
-    Btf as AyaBtf, Ebpf,
+    Btf as AyaBtf, Ebpf, Endianness,
+    maps::Array,
     programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
 };
 use log::debug;
-use portex_common::Settings;
 
 use super::{
     Error, Way, facts,
@@ -44,10 +44,12 @@ pub(super) struct Attacher<'a> {
     /// Only failed allocations are wanted.
     pub(super) failures: bool,
     pub(super) layout: &'a Layout,
-    pub(super) settings: &'a Settings,
     pub(super) tracefs: Result<(), String>,
-    /// Parsed by aya only when a trampoline is asked for.
+    /// The kernel's BTF, parsed by aya only when a trampoline is asked for.
+    pub(super) btf_bytes: &'a [u8],
     pub(super) btf: Option<AyaBtf>,
+    /// The kernel programs have been told by which function to know the timers of TIME_WAITs.
+    pub(super) tw_timers: bool,
 }
 
 impl Attacher<'_> {
@@ -76,6 +78,9 @@ impl Attacher<'_> {
     /// Attaches one way. Returns the hooks that are off, or why the way is of no use.
     fn attach(&mut self, way: Way) -> Result<Vec<Off>, String> {
         let mut off: Vec<Off> = Vec::new();
+        if way == Way::Tracepoint && !self.failures {
+            self.tw_timers = self.tell_tw_timers()?;
+        }
         let wanted =
             |probe: &&Probe| probe.way == way && (probe.when == When::Always || !self.failures);
         let rows: Vec<&Probe> = PROBES.iter().filter(wanted).collect();
@@ -107,6 +112,21 @@ impl Attacher<'_> {
         Ok(off)
     }
 
+    /// Tells the kernel programs by which function to know the timers of TIME_WAITs. Reading all
+    /// symbols takes a while, so it is left to the way that needs it. False where they are hidden.
+    fn tell_tw_timers(&mut self) -> Result<bool, String> {
+        let Some(address) = facts::symbol_address("tw_timer_handler") else {
+            return Ok(false);
+        };
+        let map = self.ebpf.map_mut("TW_TIMER_HANDLER");
+        let map = map.ok_or("the object file has no map TW_TIMER_HANDLER")?;
+        let mut handler = Array::try_from(map).map_err(|error| error.to_string())?;
+        handler
+            .set(0, address, 0)
+            .map_err(|error| error.to_string())?;
+        Ok(true)
+    }
+
     /// Why a row cannot be attached, as far as that is known beforehand.
     fn obstacle(&self, probe: &Probe) -> Option<String> {
         if let Some(field) = probe
@@ -116,7 +136,8 @@ impl Attacher<'_> {
         {
             return Some(format!("this kernel has no field {field}"));
         }
-        if probes::is_timer(probe) && self.settings.tw_timer_handler == 0 {
+        // In the other ways the programs learn it from the first TIME_WAIT.
+        if probe.way == Way::Tracepoint && probes::is_timer(probe) && !self.tw_timers {
             return Some(
                 "the address of tw_timer_handler is not in /proc/kallsyms (CAP_SYSLOG shows it)"
                     .into(),
@@ -149,7 +170,8 @@ impl Attacher<'_> {
 
     fn load_trampoline(&mut self, probe: &Probe) -> Result<(), String> {
         if self.btf.is_none() {
-            self.btf = Some(AyaBtf::from_sys_fs().map_err(|error| error.to_string())?);
+            let parsed = AyaBtf::parse(self.btf_bytes, Endianness::default());
+            self.btf = Some(parsed.map_err(|error| error.to_string())?);
         }
         let btf = self.btf.as_ref().ok_or("no BTF")?;
         let mut last = String::new();

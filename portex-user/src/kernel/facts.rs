@@ -1,8 +1,8 @@
 //! What this kernel and this process allow, found out before anything is loaded.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read as _},
     path::Path,
 };
 
@@ -147,7 +147,7 @@ pub fn read_btf(path: &Path) -> Result<Vec<u8>, Error> {
 /// In one go, of the size that the file says it has: the default of growing by doubling copies
 /// several megabytes more than once.
 fn read_sysfs(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = fs::File::open(path)?;
+    let mut file = File::open(path)?;
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     let mut bytes = Vec::with_capacity(size.min(64 << 20) + 1);
     file.read_to_end(&mut bytes)?;
@@ -162,12 +162,12 @@ pub fn perf_event_paranoid() -> String {
 
 /// Addresses of kernel symbols come from `/proc/kallsyms`, which shows zeros without CAP_SYSLOG.
 pub fn symbol_address(name: &str) -> Option<u64> {
-    let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
-    find_symbol(&symbols, name)
+    let symbols = File::open("/proc/kallsyms").ok()?;
+    find_symbol(BufReader::with_capacity(1 << 16, symbols), name)
 }
 
-fn find_symbol(symbols: &str, name: &str) -> Option<u64> {
-    symbols.lines().find_map(|line| {
+fn find_symbol(symbols: impl BufRead, name: &str) -> Option<u64> {
+    symbols.lines().map_while(Result::ok).find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let (address, _kind, symbol) = (words.next()?, words.next()?, words.next()?);
         // A symbol of a module has the module's name behind it; ours are built in.
@@ -243,10 +243,10 @@ mod tests {
                        ffffffff820089f0 t tw_timer_handler\n\
                        0000000000000000 t hidden\n";
         assert_eq!(
-            find_symbol(symbols, "tw_timer_handler"),
+            find_symbol(symbols.as_bytes(), "tw_timer_handler"),
             Some(0xffff_ffff_8200_89f0)
         );
-        assert_eq!(find_symbol(symbols, "hidden"), None);
-        assert_eq!(find_symbol(symbols, "absent"), None);
+        assert_eq!(find_symbol(symbols.as_bytes(), "hidden"), None);
+        assert_eq!(find_symbol(symbols.as_bytes(), "absent"), None);
     }
 }

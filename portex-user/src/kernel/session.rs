@@ -82,9 +82,10 @@ impl Session {
                 ebpf: &mut ebpf,
                 failures: options.failures,
                 layout: &layout,
-                settings: &settings,
                 tracefs: tracefs.map_err(|error| error.to_string()),
+                btf_bytes: &btf_bytes,
                 btf: None,
+                tw_timers: false,
             }
             .first_that_works(ways)?;
             Ok::<_, Error>((ebpf, outcome))
@@ -168,13 +169,7 @@ impl Session {
 
 /// What the kernel programs are told.
 fn settings(options: &Options, btf: &Btf<'_>, layout: &Layout, has_tracefs: bool) -> Settings {
-    let timers = !options.failures && !needs_absent(layout, "timer_start");
     Settings {
-        tw_timer_handler: if timers {
-            facts::symbol_address("tw_timer_handler").unwrap_or(0)
-        } else {
-            0
-        },
         wakeup_bytes: options.ring_bytes / 8,
         tgid: options.pid.unwrap_or(0),
         netns: options.netns.unwrap_or(0),
@@ -187,7 +182,7 @@ fn settings(options: &Options, btf: &Btf<'_>, layout: &Layout, has_tracefs: bool
                 && !needs_absent(layout, "sys_exit_connect"),
         ),
         offsets: layout.offsets,
-        reserved: [0; 2],
+        reserved: [0; 4],
     }
 }
 
