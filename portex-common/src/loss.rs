@@ -15,7 +15,9 @@ pub enum Loss {
     CallsFull = KINDS + 1,
     /// Kernel memory could not be read.
     ReadFault = KINDS + 2,
+    /// A table was locked by what this program interrupted: an entry was not added, or not removed.
+    TableBusy = KINDS + 3,
 }
 
 /// Number of slots.
-pub const SLOTS: u32 = KINDS + 3;
+pub const SLOTS: u32 = KINDS + 4;

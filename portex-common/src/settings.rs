@@ -26,6 +26,8 @@ pub struct Offsets {
     pub skc_net: u16,
     pub skc_v6_daddr: u16,
     pub skc_v6_rcv_saddr: u16,
+    pub skc_flags: u16,
+    pub sk_shutdown: u16,
     pub sk_protocol: u16,
     pub sk_err: u16,
     pub inet_sport: u16,
@@ -68,8 +70,8 @@ pub struct Settings {
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 52, "no hidden padding");
-const _: () = assert!(size_of::<Settings>() == 72, "no hidden padding");
+const _: () = assert!(size_of::<Offsets>() == 56, "no hidden padding");
+const _: () = assert!(size_of::<Settings>() == 76, "no hidden padding");
 
 impl Settings {
     /// Nothing known, nothing filtered: what the object file holds until user space overrides it.
@@ -99,6 +101,8 @@ impl Offsets {
         skc_net: ABSENT,
         skc_v6_daddr: ABSENT,
         skc_v6_rcv_saddr: ABSENT,
+        skc_flags: ABSENT,
+        sk_shutdown: ABSENT,
         sk_protocol: ABSENT,
         sk_err: ABSENT,
         inet_sport: ABSENT,

@@ -5,10 +5,18 @@
 
 use portex_common::{Loss, Owner, Tuple};
 
-use crate::{emit::now, maps::CONNS, owner, read::SockCommon, settings::setting, trouble::Outcome};
+use crate::{
+    emit::now,
+    maps::CONNS,
+    owner,
+    read::SockCommon,
+    settings::setting,
+    trouble::{self, Outcome},
+};
 
 /// TCP states (`net/tcp_states.h`).
 pub(crate) mod tcp {
+    pub(crate) const ESTABLISHED: u8 = 1;
     pub(crate) const SYN_SENT: u8 = 2;
     pub(crate) const FIN_WAIT2: u8 = 5;
     pub(crate) const TIME_WAIT: u8 = 6;
@@ -38,12 +46,8 @@ pub(crate) mod phase {
 pub(crate) mod mark {
     /// A port was bound before connect().
     pub(crate) const BOUND: u8 = 1 << 0;
-    /// The port was held already when this search began, by an earlier connection of the socket.
-    pub(crate) const AGAIN: u8 = 1 << 1;
     /// TIME_WAIT is due (`tcp_time_wait` was called).
     pub(crate) const TIME_WAIT_DUE: u8 = 1 << 2;
-    /// The timer of the TIME_WAIT was taken off, and user space told.
-    pub(crate) const UNARMED: u8 = 1 << 3;
 }
 
 /// A tracked connection.
@@ -85,14 +89,25 @@ pub(crate) fn lookup(key: u64) -> Option<&'static mut Conn> {
     CONNS.get_ptr_mut(key).map(|conn| unsafe { &mut *conn })
 }
 
+/// What the kernel answers when the table is full, and when an entry is not there.
+const E2BIG: i32 = -7;
+const ENOENT: i32 = -2;
+
 #[inline(always)]
 pub(crate) fn insert(key: u64, conn: &Conn) -> Outcome {
-    CONNS.insert(key, conn, 0).map_err(|_| Loss::TableFull)
+    CONNS.insert(key, conn, 0).map_err(|code| match code {
+        E2BIG => Loss::TableFull,
+        _ => Loss::TableBusy,
+    })
 }
 
 #[inline(always)]
 pub(crate) fn forget(key: u64) {
-    let _absent = CONNS.remove(key);
+    if let Err(code) = CONNS.remove(key)
+        && code != ENOENT
+    {
+        trouble::count(Loss::TableBusy as u32);
+    }
 }
 
 /// A connection of the running process as its socket shows it now, or `None` when it is filtered.

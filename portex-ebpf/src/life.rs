@@ -31,12 +31,8 @@ pub(crate) mod errno {
 #[inline(always)]
 pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outcome {
     if let Some(conn) = lookup(sk) {
-        let num = sock.num();
-        let same_port = num != 0 && num == conn.tuple.sport;
-        if conn.phase == phase::ANNOUNCED || (conn.phase == phase::HELD && same_port) {
-            if conn.phase == phase::HELD {
-                conn.marks |= mark::AGAIN;
-            }
+        if conn.phase == phase::ANNOUNCED {
+            let num = sock.num();
             if num != 0 {
                 conn.marks |= mark::BOUND;
             }
@@ -48,7 +44,8 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
             return Ok(());
         }
         if conn.phase == phase::HELD {
-            // Its release was not seen, but the socket holds another port now, or none.
+            // The earlier connection of this socket is over: its port was bound by number, so that
+            // the socket kept it, or its release was not seen.
             release(sk, conn, ReleaseReason::Closed, flag::INFERRED);
         }
     }
@@ -96,7 +93,7 @@ fn errno_of(code: i32) -> u16 {
     code.unsigned_abs() as u16
 }
 
-/// The connection got a port.
+/// The connection got a port. It is out of the table when only failures are wanted.
 #[inline(always)]
 pub(crate) fn succeed(sk: u64, conn: &mut Conn, port: u16, flags: u8) {
     hold(conn, port, flags);
@@ -110,10 +107,7 @@ fn hold(conn: &mut Conn, port: u16, flags: u8) {
     let now = now();
     conn.tuple.sport = port;
     conn.phase = phase::HELD;
-    if !conn.is(mark::AGAIN) {
-        conn.since_ns = now;
-    }
-    conn.marks &= !mark::AGAIN;
+    conn.since_ns = now;
     if setting!(failures_only) == 1 {
         return;
     }
@@ -125,14 +119,11 @@ fn hold(conn: &mut Conn, port: u16, flags: u8) {
     emit(RecordKind::Connect, conn, detail);
 }
 
-/// The connection got no port.
+/// The connection got no port. It is out of the table unless its last state change is to be told.
 #[inline(always)]
 pub(crate) fn fail(sk: u64, conn: &mut Conn, errno: u16, flags: u8) {
     tell_failure(conn, errno, flags);
-    if conn.is(mark::AGAIN) {
-        conn.marks &= !mark::AGAIN;
-        conn.phase = phase::HELD;
-    } else if setting!(states) == 1 {
+    if setting!(states) == 1 {
         conn.phase = phase::FAILED;
     } else {
         forget(sk);
@@ -152,7 +143,8 @@ pub(crate) fn tell_failure(conn: &Conn, errno: u16, flags: u8) {
 }
 
 /// Settles a search whose end was not seen, from what its socket looks like before it moves on to
-/// state `to` (0: the socket gives its port back, or goes over to TIME_WAIT).
+/// state `to` (0: the socket gives its port back, or goes over to TIME_WAIT). It may be out of the
+/// table after that.
 #[inline(always)]
 pub(crate) fn settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
     if conn.phase != phase::SEARCHING {

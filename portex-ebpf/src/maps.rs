@@ -45,3 +45,21 @@ pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_38
 /// in the tracepoint way, else by the first TIME_WAIT that is hooked; 0 until then.
 #[map]
 pub(crate) static TW_TIMER_HANDLER: Array<u64> = Array::with_max_entries(1, 0);
+
+/// A TIME_WAIT whose timer was taken off.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Unarmed {
+    pub(crate) conn: Conn,
+    pub(crate) key: u64,
+    pub(crate) tw: u64,
+    pub(crate) at_ns: u64,
+}
+
+/// The latest on each CPU: a restart follows on the same one, with interrupts off.
+#[map]
+pub(crate) static UNARMED: PerCpuArray<Unarmed> = PerCpuArray::with_max_entries(1, 0);
+
+/// Key of the latest TIME_WAIT on each CPU that the table had no place for.
+#[map]
+pub(crate) static UNTRACKED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

@@ -7,7 +7,10 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user, bpf_task_pt_regs,
 };
 use core::{ffi::c_void, mem::MaybeUninit};
-use portex_common::{Loss, Tuple, settings::SOCK_COMMON_BYTES};
+use portex_common::{
+    Loss, Tuple,
+    settings::{ABSENT, SOCK_COMMON_BYTES},
+};
 
 use crate::{maps::TW_TIMER_HANDLER, settings::setting};
 
@@ -105,6 +108,13 @@ impl SockCommon {
         self.at(setting!(offsets.skc_hash)).unwrap_or(0)
     }
 
+    /// Whether nobody holds the socket any more (`SOCK_DEAD`) or the peer's FIN has come
+    /// (`SOCK_DONE`): bits 0 and 1 of `sk_flags` (`enum sock_flags`).
+    #[inline(always)]
+    pub(crate) fn is_dead_or_done(&self) -> bool {
+        self.at::<u64>(setting!(offsets.skc_flags)).unwrap_or(0) & 0b11 != 0
+    }
+
     /// Inode number of the network namespace.
     #[inline(always)]
     pub(crate) fn netns(&self) -> Result<u32, Loss> {
@@ -163,6 +173,15 @@ pub(crate) fn inet_sport(sk: u64) -> Result<u16, Loss> {
 #[inline(always)]
 pub(crate) fn sk_err(sk: u64) -> Result<i32, Loss> {
     kernel(sk, setting!(offsets.sk_err))
+}
+
+/// Whether both directions are shut down (`sk_shutdown` is `SHUTDOWN_MASK`), as close() does first.
+#[inline(always)]
+pub(crate) fn is_shut_down(sk: u64) -> Result<bool, Loss> {
+    if setting!(offsets.sk_shutdown) == ABSENT {
+        return Ok(false);
+    }
+    Ok(kernel::<u8>(sk, setting!(offsets.sk_shutdown))? & 0b11 == 0b11)
 }
 
 /// `tw_substate`: TCP_TIME_WAIT or TCP_FIN_WAIT2.

@@ -17,6 +17,7 @@ use crate::{
     life::{self, errno},
     maps::{CONNECTS, Call},
     owner,
+    probes::tw_timer,
     read::{self, SockCommon},
     settings::setting,
     trouble::{Outcome, finish},
@@ -41,12 +42,16 @@ fn try_set_state(sk: u64, from: u8, to: u8) -> Outcome {
     if setting!(states) == 0 && from != tcp::SYN_SENT && to != tcp::CLOSE {
         return Ok(());
     }
-    let Some(conn) = conn::lookup(sk) else {
+    let Some(mut conn) = conn::lookup(sk) else {
         return disown_time_wait(sk, from, to);
     };
     let sock = SockCommon::read(sk)?;
     if conn.phase == phase::SEARCHING {
         try_settle(sk, conn, &sock, to)?;
+        match conn::lookup(sk) {
+            Some(settled) => conn = settled,
+            None => return Ok(()),
+        }
     }
     if conn.phase == phase::HELD && to == tcp::CLOSE {
         return try_close(sk, conn, &sock, from);
@@ -64,6 +69,13 @@ fn try_begin(sk: u64) -> Outcome {
     if !read::is_tcp(sk)? {
         return Ok(());
     }
+    // io_uring and sendto() come here too, and end in no sys_exit_connect.
+    if setting!(syscall_exit) == 1 && read::syscall() == Some(read::CONNECT) {
+        let call = Call { sk, arg: 0 };
+        CONNECTS
+            .insert(owner::thread(), &call, 0)
+            .map_err(|_| Loss::CallsFull)?;
+    }
     let sock = SockCommon::read(sk)?;
     let stale_sport = if sock.num() == 0 {
         read::inet_sport(sk)?
@@ -75,13 +87,6 @@ fn try_begin(sk: u64) -> Outcome {
         && let Some(conn) = conn::lookup(sk)
     {
         life::tell_state(conn, tcp::CLOSE, tcp::SYN_SENT);
-    }
-    // io_uring and sendto() come here too, and end in no sys_exit_connect.
-    if setting!(syscall_exit) == 1 && read::syscall() == Some(read::CONNECT) {
-        let call = Call { sk, arg: 0 };
-        return CONNECTS
-            .insert(owner::thread(), &call, 0)
-            .map_err(|_| Loss::CallsFull);
     }
     Ok(())
 }
@@ -102,12 +107,19 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
         return Ok(());
     }
     // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned. A
-    // connection that is refused or times out has its error set before it is closed.
-    let failed = if conn.is(mark::BOUND) {
-        read::sk_err(sk)? == 0
+    // search that failed has left the port as it was, and ends in the thread that began it. What
+    // else closes a socket in SYN_SENT shows: a refusal or a timeout has set the error, close() has
+    // shut the socket down, connect(AF_UNSPEC) is a system call of its own.
+    let untouched = if conn.is(mark::BOUND) {
+        true
     } else {
-        sport == 0 || (sport == conn.stale_sport && read::sk_err(sk)? == 0)
+        sport == 0 || sport == conn.stale_sport
     };
+    let failed = untouched
+        && owner::thread() as u32 == conn.owner.tid
+        && read::sk_err(sk)? == 0
+        && !read::is_shut_down(sk)?
+        && read::syscall() != Some(read::CONNECT);
     if failed {
         life::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
     } else {
@@ -126,8 +138,7 @@ fn in_call(sk: u64) -> bool {
 /// Something → CLOSE of a connection that holds a port.
 #[inline(always)]
 fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
-    // A reset has set the error of the socket before it closes it.
-    let time_wait_due = leads_to_time_wait(from) && read::sk_err(sk)? == 0;
+    let time_wait_due = is_time_wait_due(sk, sock, from)?;
     if time_wait_due {
         if !read::knows_tw_timers() {
             // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
@@ -147,6 +158,13 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
             }
             return life::enter_time_wait(sk, conn, key, substate, 0);
         }
+    }
+    if time_wait_due && tw_timer::was_untracked(sock, conn.tuple.sport) {
+        // It is there, but the table had no place for it: its end will not be seen.
+        life::tell_state(conn, from, tcp::TIME_WAIT);
+        life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
+        conn::forget(sk);
+        return Ok(());
     }
     life::tell_state(conn, from, tcp::CLOSE);
     if sock.num() != 0 {
@@ -191,12 +209,20 @@ fn try_closed(sk: u64, from: u8) -> Outcome {
     if sock.num() != 0 {
         return Ok(());
     }
-    if leads_to_time_wait(from) && read::sk_err(sk)? == 0 {
+    if is_time_wait_due(sk, &sock, from)? {
         let key = conn::digest(sock.hash(), conn.tuple.dport, conn.tuple.sport);
         return life::enter_time_wait(sk, conn, key, tcp::TIME_WAIT, flag::INFERRED);
     }
     life::release(sk, conn, ReleaseReason::Closed, flag::INFERRED);
     Ok(())
+}
+
+/// Whether a socket that closes from this state goes over to TIME_WAIT, as far as it can be told:
+/// its FIN has been answered by the peer's, or nobody holds it any more; and no reset, which sets
+/// the error first, or close with data unread, which comes before both, has ended it.
+#[inline(always)]
+fn is_time_wait_due(sk: u64, sock: &SockCommon, from: u8) -> Result<bool, Loss> {
+    Ok(leads_to_time_wait(from) && sock.is_dead_or_done() && read::sk_err(sk)? == 0)
 }
 
 #[inline(always)]

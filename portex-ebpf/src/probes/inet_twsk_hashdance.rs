@@ -21,11 +21,15 @@ use crate::{
 
 #[inline(always)]
 fn try_hashdance(tw: u64, sk: u64) -> Outcome {
-    let Some(conn) = conn::lookup(sk) else {
+    let Some(mut conn) = conn::lookup(sk) else {
         return Ok(());
     };
     if conn.phase == phase::SEARCHING {
         life::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+        match conn::lookup(sk) {
+            Some(settled) => conn = settled,
+            None => return Ok(()),
+        }
     }
     if conn.phase != phase::HELD {
         return Ok(());

@@ -13,4 +13,4 @@ mod tcp_destroy_sock;
 mod tcp_set_state;
 mod tcp_time_wait;
 mod tcp_v6_connect;
-mod tw_timer;
+pub(crate) mod tw_timer;

@@ -35,10 +35,8 @@ fn try_exit(code: i64) -> Outcome {
     // SAFETY: only this thread has this key.
     if let Some(sk) = unsafe { CONNECTS.get(thread) }.map(|call| call.sk) {
         let _present = CONNECTS.remove(thread);
-        return match conn::lookup(sk) {
-            Some(conn) => try_settle(sk, conn, code),
-            None => Ok(()),
-        };
+        // Without a connection the outcome has been told already, or is filtered or lost.
+        return conn::lookup(sk).map_or(Ok(()), |conn| try_settle(sk, conn, code));
     }
     if code == -i64::from(errno::EADDRNOTAVAIL) && setting!(task_pt_regs) == 1 {
         return try_no_source();
@@ -74,12 +72,7 @@ fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
         conn.tuple.sport = 0;
     }
     life::tell_failure(conn, errno, 0);
-    if conn.is(mark::AGAIN) {
-        conn.marks &= !mark::AGAIN;
-        conn.phase = phase::HELD;
-    } else {
-        conn::forget(sk);
-    }
+    conn::forget(sk);
     Ok(())
 }
 

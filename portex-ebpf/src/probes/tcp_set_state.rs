@@ -20,10 +20,10 @@ use crate::{
 #[inline(always)]
 fn try_set_state(sk: u64, to: i32) -> Outcome {
     let to = to as u8;
-    if setting!(states) == 0 && to != tcp::CLOSE {
+    if setting!(states) == 0 && to != tcp::CLOSE && to != tcp::ESTABLISHED {
         return Ok(());
     }
-    let Some(conn) = conn::lookup(sk) else {
+    let Some(mut conn) = conn::lookup(sk) else {
         return if setting!(states) == 1 && to == tcp::SYN_SENT {
             announce(sk)
         } else {
@@ -34,7 +34,13 @@ fn try_set_state(sk: u64, to: i32) -> Outcome {
         return Ok(());
     }
     let sock = SockCommon::read(sk)?;
-    life::settle(sk, conn, &sock, to)?;
+    if conn.phase == phase::SEARCHING {
+        life::settle(sk, conn, &sock, to)?;
+        match conn::lookup(sk) {
+            Some(settled) => conn = settled,
+            None => return Ok(()),
+        }
+    }
     life::tell_state(conn, sock.state(), to);
     if conn.phase == phase::FAILED {
         conn::forget(sk);

@@ -15,14 +15,19 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use portex_common::{Owner, RecordKind, Tuple, record::ReleaseReason};
 
 use crate::{
-    conn::{self, Conn, mark, phase},
+    conn::{self, Conn, phase},
     emit::{Detail, emit, now},
     life,
+    maps::{UNARMED, UNTRACKED, Unarmed},
     probes::inet_twsk_kill::due,
     read::{self, SockCommon},
     settings::setting,
     trouble::{Outcome, finish},
 };
+
+/// Between the two halves of a `mod_timer` there are a few hundred instructions; between the end of
+/// a TIME_WAIT and the next one of the same 4-tuple, a connection.
+const AT_ONCE_NS: u64 = 20_000;
 
 #[raw_tracepoint(tracepoint = "timer_start")]
 pub fn timer_start(ctx: RawTracePointContext) -> u32 {
@@ -52,15 +57,11 @@ fn try_start(timer: u64) -> Outcome {
     let sock = SockCommon::read(tw)?;
     let key = key(&sock);
     let substate = read::tw_substate(tw)?;
-    if let Some(conn) = conn::lookup(key)
-        && conn.phase == phase::TIME_WAIT
-    {
-        conn.substate = substate;
-        if conn.is(mark::UNARMED) {
-            conn.marks &= !mark::UNARMED;
-            emit(RecordKind::Rearmed, conn, Detail::default());
-        }
-        return Ok(());
+    if let Some(unarmed) = restarted(key, tw) {
+        unarmed.tw = 0;
+        unarmed.conn.substate = substate;
+        emit(RecordKind::Rearmed, &unarmed.conn, Detail::default());
+        return conn::insert(key, &unarmed.conn);
     }
     let wanted = setting!(netns);
     if wanted != 0 && sock.netns()? != wanted {
@@ -94,7 +95,31 @@ fn try_start(timer: u64) -> Outcome {
         reserved2: 0,
     };
     sock.addresses(&mut conn.tuple);
-    conn::insert(key, &conn)
+    let outcome = conn::insert(key, &conn);
+    if outcome.is_err()
+        && let Some(untracked) = UNTRACKED.get_ptr_mut(0)
+    {
+        // SAFETY: a live map value of this CPU.
+        unsafe { untracked.write(key) };
+    }
+    outcome
+}
+
+/// What `timer_cancel` has just taken out of the table, if this start is the second half of the same
+/// `mod_timer`: of the same minisocket, at once.
+#[inline(always)]
+fn restarted(key: u64, tw: u64) -> Option<&'static mut Unarmed> {
+    // SAFETY: a live map value of this CPU, where interrupts are off within `mod_timer`.
+    let unarmed = unsafe { &mut *UNARMED.get_ptr_mut(0)? };
+    let same = unarmed.tw == tw && unarmed.key == key;
+    (same && now().wrapping_sub(unarmed.at_ns) < AT_ONCE_NS).then_some(unarmed)
+}
+
+/// Whether the TIME_WAIT of this closing socket was there, but found no place in the table.
+#[inline(always)]
+pub(crate) fn was_untracked(sock: &SockCommon, sport: u16) -> bool {
+    let key = conn::digest(sock.hash(), sock.dport(), sport);
+    UNTRACKED.get(0) == Some(&key)
 }
 
 #[inline(always)]
@@ -133,8 +158,18 @@ fn try_cancel(timer: u64) -> Outcome {
         return Ok(()); // timer_expire_entry follows
     }
     // Killed, or restarted because the peer's FIN or a stray segment came: then timer_start follows.
-    conn.marks |= mark::UNARMED;
     let detail = life::release_detail(conn, ReleaseReason::Killed, 0);
     emit(RecordKind::Unarmed, conn, detail);
+    if let Some(unarmed) = UNARMED.get_ptr_mut(0) {
+        let value = Unarmed {
+            conn: *conn,
+            key,
+            tw,
+            at_ns: now(),
+        };
+        // SAFETY: a live map value of this CPU, where interrupts are off within `mod_timer`.
+        unsafe { unarmed.write(value) };
+    }
+    conn::forget(key);
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    options::{How, Output, stop_signal, tell_attached, tell_totals},
-    runtime, say, trace,
+    options::{How, Output, tell_attached, tell_totals},
+    runtime, say, stop, trace,
 };
 use crate::{
     demo::{self, Workload},
@@ -47,11 +47,11 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         diagnostics: verbose > 0,
     };
     runtime()?.block_on(async {
-        let stop = stop_signal()?;
         let (session, ring) = Session::start(&options)?;
+        session.drop_privileges()?;
+        let stop = stop::signals()?;
         say(demo::WHAT_IT_SHOWS);
         tell_attached(session.attached());
-        session.drop_privileges()?;
         let mut live = Live::new(session, ring);
         workload.go()?;
         let totals = trace::show(&mut live, &args.output, &Filter::default(), limits, stop).await?;

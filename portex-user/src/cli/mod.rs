@@ -3,6 +3,7 @@
 
 mod demo;
 mod options;
+mod stop;
 mod trace;
 
 use std::{io, process::ExitCode};
@@ -51,8 +52,8 @@ pub fn main() -> ExitCode {
 fn start_log(verbose: u8) {
     let level = match verbose {
         0 => LevelFilter::Warn,
-        1 => LevelFilter::Info,
-        _ => LevelFilter::Debug,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
     };
     env_logger::Builder::new()
         .filter_level(level)

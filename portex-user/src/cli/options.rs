@@ -5,11 +5,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, tz::TimeZone};
 use rustix::param::page_size;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 use crate::{
@@ -51,10 +50,14 @@ pub(super) struct Which {
 impl Which {
     /// Checks what must exist.
     pub(super) fn filter(&self) -> anyhow::Result<Filter> {
-        if let Some(pid) = self.pid
-            && !processes::exists(pid)
-        {
-            bail!("no process has the id {pid}\n  what to do: ps -e shows them");
+        if let Some(pid) = self.pid {
+            match processes::process_of(pid) {
+                Some(process) if process == pid => {}
+                Some(process) => {
+                    bail!("{pid} is a thread of process {process}\n  what to do: --pid {process}")
+                }
+                None => bail!("no process has the id {pid}\n  what to do: ps -e shows them"),
+            }
         }
         let cgroup = self.cgroup.as_deref().map(cgroups::normalise).transpose();
         Ok(Filter {
@@ -182,21 +185,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(format!("must be longer than nothing; {help}")),
     }
-}
-
-/// Ready when the user or the system wants the program to end.
-pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).context("listening for signals");
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }
 
 /// Says how portex is attached, and what is missing that way.

@@ -3,8 +3,8 @@
 use std::io::{self, BufWriter};
 
 use super::{
-    options::{How, Output, Which, stop_signal, tell_attached, tell_totals},
-    runtime, say,
+    options::{How, Output, Which, tell_attached, tell_totals},
+    runtime, say, stop,
 };
 use crate::{
     fields,
@@ -58,10 +58,10 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         duration: args.output.duration,
     };
     runtime()?.block_on(async {
-        let stop = stop_signal()?;
         let (session, ring) = Session::start(&options)?;
-        tell_attached(session.attached());
         session.drop_privileges()?;
+        let stop = stop::signals()?;
+        tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         let totals = show(&mut live, &args.output, &filter, limits, stop).await?;
         tell_totals(&totals);

@@ -7,11 +7,13 @@ pub struct Losses {
     pub ring_full: RingFull,
     /// Connections that found the table of tracked sockets full; their later events are unknown.
     pub table_full: u64,
+    /// Entries that could not be added to the table or removed, since what was interrupted had it locked.
+    pub table_busy: u64,
     /// Calls whose outcome is unknown, since the table of calls was full.
     pub calls_full: u64,
     /// Programs that could not read kernel memory.
     pub read_fault: u64,
-    /// Runs of programs that the kernel skipped, since the program was running on that CPU already.
+    /// Runs of programs that the kernel skipped, since the program (a kprobe: any) ran on that CPU.
     /// Most of them are made good from what the socket did next.
     pub skipped: u64,
     /// Records that could not be understood.
@@ -31,18 +33,22 @@ pub struct RingFull {
     pub time_wait: u64,
     /// `released` events.
     pub released: u64,
+    /// Each: a `released` event that was told should have been taken back.
+    pub rearmed: u64,
 }
 
 impl Losses {
     /// Every counter with its name, in a fixed order.
-    pub fn by_kind(&self) -> [(&'static str, u64); 10] {
+    pub fn by_kind(&self) -> [(&'static str, u64); 12] {
         [
             ("connect", self.ring_full.connect),
             ("connect_failed", self.ring_full.connect_failed),
             ("state", self.ring_full.state),
             ("time_wait", self.ring_full.time_wait),
             ("released", self.ring_full.released),
+            ("rearmed", self.ring_full.rearmed),
             ("table_full", self.table_full),
+            ("table_busy", self.table_busy),
             ("calls_full", self.calls_full),
             ("read_fault", self.read_fault),
             ("skipped", self.skipped),
@@ -61,8 +67,10 @@ impl Losses {
                 state: now.state.saturating_sub(then.state),
                 time_wait: now.time_wait.saturating_sub(then.time_wait),
                 released: now.released.saturating_sub(then.released),
+                rearmed: now.rearmed.saturating_sub(then.rearmed),
             },
             table_full: self.table_full.saturating_sub(earlier.table_full),
+            table_busy: self.table_busy.saturating_sub(earlier.table_busy),
             calls_full: self.calls_full.saturating_sub(earlier.calls_full),
             read_fault: self.read_fault.saturating_sub(earlier.read_fault),
             skipped: self.skipped.saturating_sub(earlier.skipped),

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -59,7 +62,7 @@ impl Cgroups {
         }
         let path = self
             .by_handle(id)
-            .or_else(|| by_process(pid))
+            .or_else(|| self.by_process(id, pid))
             .map(Rc::<str>::from);
         if self.paths.len() >= CACHED {
             self.paths.clear();
@@ -90,6 +93,16 @@ impl Cgroups {
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let target = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
         Some(within(mounted, &target))
+    }
+
+    /// From `/proc/PID/cgroup`, if the process is in that cgroup still.
+    fn by_process(&self, id: u64, pid: u32) -> Option<String> {
+        let (mounted, _) = self.root.as_ref()?;
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = unified_line(&text)?;
+        let directory = mounted.join(path.trim_start_matches('/'));
+        let same = fs::metadata(directory).is_ok_and(|metadata| metadata.ino() == id);
+        same.then(|| path.to_owned())
     }
 }
 
@@ -125,12 +138,7 @@ fn within(mounted: &Path, directory: &Path) -> String {
     }
 }
 
-/// From `/proc/PID/cgroup`: the line of the unified hierarchy is `0::/path`.
-fn by_process(pid: u32) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    unified_line(&text).map(ToOwned::to_owned)
-}
-
+/// In `/proc/PID/cgroup` the line of the unified hierarchy is `0::/path`.
 fn unified_line(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("0::"))
 }

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::escape;
+
 /// Where `ip netns add` keeps its names.
 const NAMED: &str = "/run/netns";
 /// `NSFS_MAGIC` (linux/magic.h): the filesystem of namespace files.
@@ -16,7 +18,10 @@ const NSFS_MAGIC: u64 = 0x6e73_6673;
 pub enum NetnsError {
     /// Nothing at that path.
     #[error(
-        "no network namespace {name}: {path}: {source}\n  what to do: ip netns list shows the names, lsns -t net the inode numbers"
+        "no network namespace {}: {}: {source}\n  what to do: ip netns list shows the names, lsns \
+         -t net the inode numbers",
+        shown(name.as_ref()),
+        shown(path)
     )]
     Path {
         /// As it was given.
@@ -27,7 +32,7 @@ pub enum NetnsError {
         source: io::Error,
     },
     /// Something else is there.
-    #[error("{0} is no namespace file\n  what to do: give something like /proc/PID/ns/net")]
+    #[error("{} is no namespace file\n  what to do: give something like /proc/PID/ns/net", shown(.0))]
     NotANamespace(PathBuf),
     /// No process is in it, and it has no name.
     #[error("no network namespace has the inode number {0}\n  what to do: lsns -t net shows them")]
@@ -37,10 +42,13 @@ pub enum NetnsError {
 /// Resolves an inode number, a name of `ip netns`, or a path such as `/proc/1/ns/net`.
 pub fn resolve(text: &str) -> Result<u32, NetnsError> {
     if let Ok(inode) = text.parse() {
-        return if exists(inode) {
-            Ok(inode)
-        } else {
-            Err(NetnsError::Inode(inode))
+        if exists(inode) {
+            return Ok(inode);
+        }
+        // A name can be made of digits too.
+        return match inode_of(&Path::new(NAMED).join(text)) {
+            Ok(Some(named)) => Ok(named),
+            _ => Err(NetnsError::Inode(inode)),
         };
     }
     let path = if text.contains('/') {
@@ -57,6 +65,10 @@ pub fn resolve(text: &str) -> Result<u32, NetnsError> {
             source,
         }),
     }
+}
+
+fn shown(path: &Path) -> String {
+    escape::text(path.as_os_str().as_encoded_bytes())
 }
 
 /// The inode number of a namespace file; `None` when the file is another.

@@ -48,6 +48,8 @@ pub(super) struct Attacher<'a> {
     /// The kernel's BTF, parsed by aya only when a trampoline is asked for.
     pub(super) btf_bytes: &'a [u8],
     pub(super) btf: Option<AyaBtf>,
+    /// The kernel lets programs see the registers of the running task.
+    pub(super) task_pt_regs: bool,
     /// The kernel programs have been told by which function to know the timers of TIME_WAITs.
     pub(super) tw_timers: bool,
 }
@@ -89,7 +91,15 @@ impl Attacher<'_> {
             self.load_program(probe)?;
         }
         for probe in rows {
-            let outcome = self.obstacle(probe).map_or(Ok(()), Err).and_then(|()| {
+            let alone = probe.hook == "tcp_time_wait"
+                && off.iter().any(|known| known.hook == "inet_twsk_hashdance");
+            let obstacle = if alone {
+                // Every TIME_WAIT would look like one that did not come about.
+                Some("it is of no use without inet_twsk_hashdance".into())
+            } else {
+                self.obstacle(probe)
+            };
+            let outcome = obstacle.map_or(Ok(()), Err).and_then(|()| {
                 if !probe.essential {
                     self.load_program(probe)?;
                 }
@@ -142,6 +152,9 @@ impl Attacher<'_> {
                 "the address of tw_timer_handler is not in /proc/kallsyms (CAP_SYSLOG shows it)"
                     .into(),
             );
+        }
+        if probe.hook == "sys_exit_connect" && !self.task_pt_regs {
+            return Some("this kernel has no bpf_task_pt_regs (it came with 5.15)".into());
         }
         match (&self.tracefs, probe.kind) {
             (Err(unreachable), Kind::Tracepoint(_)) => Some(unreachable.clone()),

@@ -29,10 +29,12 @@ pub(super) fn read(lost: &PerCpuArray<MapData, u64>, programs: &[&ProgramFd]) ->
             state: kind(RecordKind::State),
             time_wait: kind(RecordKind::TimeWait),
             released: kind(RecordKind::Released) + kind(RecordKind::Unarmed),
+            rearmed: kind(RecordKind::Rearmed),
         },
         table_full: other(Loss::TableFull),
         calls_full: other(Loss::CallsFull),
         read_fault: other(Loss::ReadFault),
+        table_busy: other(Loss::TableBusy),
         skipped: programs.iter().map(|program| skipped(program)).sum(),
         undecodable: 0,
     }
@@ -46,8 +48,8 @@ struct InfoAttr {
     info: u64,
 }
 
-/// Runs of a program that the kernel skipped since it was running on that CPU already. Kernels
-/// before 5.12 do not count them.
+/// Runs of a program that the kernel skipped, since it (a kprobe: since any kprobe's) was running on
+/// that CPU. Counted for trampolines from 5.12 on, for others only by later kernels.
 fn skipped(program: &ProgramFd) -> u64 {
     // SAFETY: it is made of integers; all zeros is valid.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };

@@ -35,7 +35,7 @@ impl Way {
             }
             Self::Tracepoint => {
                 "no port-search times; the port of a connection made by io_uring or sendto() shows \
-                 when its handshake ends; TIME_WAIT by timer events"
+                 when its handshake ends"
             }
         }
     }

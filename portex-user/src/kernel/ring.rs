@@ -46,16 +46,15 @@ impl Ring {
         }
     }
 
-    /// Hands over what is there, sample by sample. Returns how many.
-    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) -> usize {
+    /// Hands over what is there, sample by sample, up to a bound. Returns whether that was all.
+    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) -> bool {
         let buffer = &mut self.0.get_mut().0;
-        let mut taken = 0;
-        while taken < MOST
-            && let Some(sample) = buffer.next()
-        {
-            take(&sample);
-            taken += 1;
+        for _ in 0..MOST {
+            match buffer.next() {
+                Some(sample) => take(&sample),
+                None => return true,
+            }
         }
-        taken
+        false
     }
 }

@@ -20,7 +20,7 @@ use super::{
     layout::{self, Layout},
     loss, privileges,
     probes::PROBES,
-    tracefs,
+    tracefs::{self, Unreachable},
 };
 use crate::event::Losses;
 
@@ -60,7 +60,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads and attaches. Gives up afterwards the capabilities that are not needed any more.
+    /// Loads and attaches.
     pub fn start(options: &Options) -> Result<(Self, Ring), Error> {
         let facts = Facts::gather();
         facts.check()?;
@@ -75,7 +75,7 @@ impl Session {
             Some(way) => std::slice::from_ref(way),
             None => &Way::ALL,
         };
-        let (ebpf, attached) = tracefs::with(|tracefs| {
+        let attach = |tracefs: Result<(), Unreachable>| {
             let settings = settings(options, &btf, &layout, tracefs.is_ok());
             let mut ebpf = load(options, &settings, &facts)?;
             let outcome = Attacher {
@@ -85,11 +85,17 @@ impl Session {
                 tracefs: tracefs.map_err(|error| error.to_string()),
                 btf_bytes: &btf_bytes,
                 btf: None,
+                task_pt_regs: settings.task_pt_regs == 1,
                 tw_timers: false,
             }
             .first_that_works(ways)?;
             Ok::<_, Error>((ebpf, outcome))
-        })?;
+        };
+        let (ebpf, attached) = if ways.contains(&Way::Tracepoint) {
+            tracefs::with(attach)?
+        } else {
+            attach(Ok(()))?
+        };
         Self::assemble(ebpf, attached, options)
     }
 
@@ -169,18 +175,17 @@ impl Session {
 
 /// What the kernel programs are told.
 fn settings(options: &Options, btf: &Btf<'_>, layout: &Layout, has_tracefs: bool) -> Settings {
+    let task_pt_regs = btf.has_function("bpf_task_pt_regs")
+        && btf.has_function("bpf_get_current_task_btf")
+        && !needs_absent(layout, "sys_exit_connect");
     Settings {
         wakeup_bytes: options.ring_bytes / 8,
         tgid: options.pid.unwrap_or(0),
         netns: options.netns.unwrap_or(0),
         failures_only: u8::from(options.failures),
         states: u8::from(options.states),
-        syscall_exit: u8::from(has_tracefs),
-        task_pt_regs: u8::from(
-            btf.has_function("bpf_task_pt_regs")
-                && btf.has_function("bpf_get_current_task_btf")
-                && !needs_absent(layout, "sys_exit_connect"),
-        ),
+        syscall_exit: u8::from(has_tracefs && task_pt_regs),
+        task_pt_regs: u8::from(task_pt_regs),
         offsets: layout.offsets,
         reserved: [0; 4],
     }
@@ -202,6 +207,15 @@ fn load(options: &Options, settings: &Settings, facts: &Facts) -> Result<Ebpf, E
     };
     // Only kernels before 5.11 count maps against it, and it is no matter there unless maps fail.
     let raised = setrlimit(Resource::Memlock, unlimited).is_ok();
+    if !raised {
+        let hard = getrlimit(Resource::Memlock).maximum;
+        let as_far_as_allowed = Rlimit {
+            current: hard,
+            maximum: hard,
+        };
+        // Whether it is enough, the maps will tell.
+        let _refused = setrlimit(Resource::Memlock, as_far_as_allowed);
+    }
     let log_level: u8 = if options.diagnostics { u8::MAX } else { 0 };
     let mut loader = EbpfLoader::new();
     loader

@@ -4,7 +4,7 @@
 //! hosts leave unmounted. A thread with a mount namespace of its own mounts it for itself; the mount
 //! goes with the thread.
 
-use std::{path::Path, thread};
+use std::{fs, io, path::Path, thread};
 
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
@@ -15,16 +15,28 @@ const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// Why tracefs cannot be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreachable(String);
+pub(super) enum Unreachable {
+    /// Nobody has mounted it, and mounting it privately failed.
+    NotMounted(String),
+    /// It is there, for others.
+    NotReadable(String),
+}
 
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "tracefs is not mounted, and cannot be mounted privately ({}); what to do: mount -t \
-             tracefs tracefs {}",
-            self.0, PLACES[0]
-        )
+        match self {
+            Self::NotMounted(cause) => write!(
+                f,
+                "tracefs is not mounted, and cannot be mounted privately ({cause}); what to do: \
+                 mount -t tracefs tracefs {}",
+                PLACES[0]
+            ),
+            Self::NotReadable(cause) => write!(
+                f,
+                "tracefs is mounted, but may not be read ({cause}); what to do: run as root, or \
+                 grant CAP_DAC_READ_SEARCH"
+            ),
+        }
     }
 }
 
@@ -34,10 +46,22 @@ fn is_mounted() -> bool {
         .any(|place| Path::new(place).join("events").is_dir())
 }
 
+/// It is for root only, unless mounted otherwise.
+fn denial() -> Option<Unreachable> {
+    PLACES.iter().find_map(|place| {
+        let error = fs::metadata(Path::new(place).join("events")).err()?;
+        (error.kind() == io::ErrorKind::PermissionDenied)
+            .then(|| Unreachable::NotReadable(error.to_string()))
+    })
+}
+
 /// Runs `work` where tracefs is mounted; tells it when it cannot be.
 pub(super) fn with<T: Send>(work: impl FnOnce(Result<(), Unreachable>) -> T + Send) -> T {
     if is_mounted() {
         return work(Ok(()));
+    }
+    if let Some(denial) = denial() {
+        return work(Err(denial));
     }
     thread::scope(|scope| {
         let worker = scope.spawn(|| work(mount_privately()));
@@ -49,7 +73,8 @@ pub(super) fn with<T: Send>(work: impl FnOnce(Result<(), Unreachable>) -> T + Se
 
 /// Mounts tracefs in a new mount namespace of this thread.
 fn mount_privately() -> Result<(), Unreachable> {
-    let failed = |what: &str, error: rustix::io::Errno| Unreachable(format!("{what}: {error}"));
+    let failed =
+        |what: &str, error: rustix::io::Errno| Unreachable::NotMounted(format!("{what}: {error}"));
     // SAFETY: only the calling thread is moved to a mount namespace of its own; no file descriptor
     // table is unshared, which is what could go wrong.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }
@@ -64,6 +89,6 @@ fn mount_privately() -> Result<(), Unreachable> {
     if is_mounted() {
         Ok(())
     } else {
-        Err(Unreachable("it has no events".into()))
+        Err(Unreachable::NotMounted("it has no events".into()))
     }
 }

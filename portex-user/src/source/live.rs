@@ -42,11 +42,12 @@ impl Live {
         }
     }
 
-    fn take_in(&mut self) {
+    /// Takes in what is there. False when it had to stop before the end.
+    fn take_in(&mut self) -> bool {
         self.batch.clear();
         let Self { batch, ring, .. } = self;
         let mut odd = 0;
-        ring.drain(|sample| {
+        let all = ring.drain(|sample| {
             if sample.len() == size_of::<Record>() {
                 batch.extend_from_slice(sample);
             } else {
@@ -64,6 +65,7 @@ impl Live {
             }
         }
         self.session.flush_diagnostics();
+        all
     }
 }
 
@@ -76,8 +78,13 @@ impl EventSource for Live {
         };
         self.ring.wait(patience).await?;
         let now = monotonic();
-        self.take_in();
-        self.order.release(now.saturating_sub(HOLD), events);
+        // What is left in the ring may be earlier than what has been taken, by less than HOLD.
+        let known_until = if self.take_in() {
+            now
+        } else {
+            self.order.latest()
+        };
+        self.order.release(known_until.saturating_sub(HOLD), events);
         Ok(true)
     }
 
@@ -85,12 +92,7 @@ impl EventSource for Live {
         self.session.detach();
         // Programs that were running when they were taken off have ended by then.
         thread::sleep(HOLD);
-        let mut before = usize::MAX;
-        // A drain is bounded, so it takes more than one where the buffer is large.
-        while before != 0 {
-            self.take_in();
-            before = self.batch.len();
-        }
+        while !self.take_in() {}
         self.order.release(Duration::MAX, events);
     }
 

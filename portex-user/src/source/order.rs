@@ -20,6 +20,8 @@ struct Pending {
 #[derive(Default)]
 pub(super) struct Order {
     pending: Vec<Pending>,
+    /// Time of the record that was taken last.
+    latest: Duration,
 }
 
 impl Order {
@@ -33,7 +35,13 @@ impl Order {
                 return;
             }
         };
+        self.latest = event.time;
         self.pending.push(Pending { event, unarmed });
+    }
+
+    /// Time of the record that was taken last.
+    pub(super) fn latest(&self) -> Duration {
+        self.latest
     }
 
     pub(super) fn is_empty(&self) -> bool {

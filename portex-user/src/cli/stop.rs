@@ -1,0 +1,80 @@
+//! Ending on SIGINT, SIGTERM and SIGHUP, also when nobody reads what portex writes.
+
+use std::{io, process, thread, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    time::sleep,
+};
+
+use super::{runtime, say};
+
+/// How long what is buffered may take to be written, after a signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Ready when the user or the system wants the program to end.
+///
+/// Signals are awaited on a thread of their own: the one that writes may be held up by a reader that
+/// does not read. If it has not ended after a while, or at a second signal, the process is ended; the
+/// kernel takes the programs off then.
+pub(super) fn signals() -> anyhow::Result<impl Future<Output = ()>> {
+    let (ready, listening) = std::sync::mpsc::channel();
+    let (tell, told) = oneshot::channel();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let outcome = runtime().and_then(|runtime| {
+                runtime.block_on(async {
+                    let mut signals = Signals::listen()?;
+                    // Fails when nobody waits any more.
+                    let _gone = ready.send(Ok(()));
+                    signals.next().await;
+                    let _gone = tell.send(());
+                    select! {
+                        () = signals.next() => {}
+                        () = sleep(GRACE) => {}
+                    }
+                    say("portex: nobody reads what it writes; ended without the rest");
+                    process::exit(1);
+                })
+            });
+            let _gone = ready.send(outcome);
+        })
+        .context("listening for signals")?;
+    listening
+        .recv()
+        .context("listening for signals")?
+        .context("listening for signals")?;
+    Ok(async {
+        if told.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
