@@ -79,6 +79,12 @@ impl Conn {
     pub(crate) fn is(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }
+
+    /// Whether the outcome of the port search has not been seen yet.
+    #[inline(always)]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.phase == phase::ANNOUNCED || self.phase == phase::SEARCHING
+    }
 }
 
 /// The connection under a key, to be changed in place.

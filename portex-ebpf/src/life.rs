@@ -27,6 +27,36 @@ pub(crate) mod errno {
     pub(crate) const EADDRNOTAVAIL: u16 = 99;
 }
 
+/// Notes the owner before the search begins, so that it can be told even when the programs around it
+/// are skipped.
+#[inline(always)]
+pub(crate) fn announce(sk: u64) -> Outcome {
+    if let Some(conn) = lookup(sk) {
+        match conn.phase {
+            phase::ANNOUNCED => return Ok(()), // by tcp_set_state
+            // Its port was bound by number, so that it kept it; or its release was not seen.
+            phase::HELD => release(sk, conn, ReleaseReason::Closed, flag::INFERRED),
+            _ => forget(sk),
+        }
+    }
+    if !read::is_tcp(sk)? {
+        return Ok(());
+    }
+    let sock = SockCommon::read(sk)?;
+    let Some(mut conn) = observe(&sock)? else {
+        return Ok(());
+    };
+    conn.phase = phase::ANNOUNCED;
+    if sock.num() == 0 {
+        conn.stale_sport = read::inet_sport(sk)?;
+    }
+    match insert(sk, &conn) {
+        // The end of the search tries again, and counts it.
+        Err(Loss::TableFull) => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// A search begins, in the context of the caller of connect().
 #[inline(always)]
 pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outcome {
@@ -39,7 +69,9 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
             conn.tuple.sport = num;
             sock.addresses(&mut conn.tuple);
             conn.search_ns = now();
-            conn.stale_sport = stale_sport;
+            if stale_sport != 0 {
+                conn.stale_sport = stale_sport;
+            }
             conn.phase = phase::SEARCHING;
             return Ok(());
         }
@@ -61,7 +93,7 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
 pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
     let sock = SockCommon::read(sk)?;
     if let Some(conn) = lookup(sk)
-        && conn.phase == phase::SEARCHING
+        && conn.is_unsettled()
     {
         sock.addresses(&mut conn.tuple);
         if code == 0 {
@@ -147,7 +179,7 @@ pub(crate) fn tell_failure(conn: &Conn, errno: u16, flags: u8) {
 /// table after that.
 #[inline(always)]
 pub(crate) fn settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
-    if conn.phase != phase::SEARCHING {
+    if !conn.is_unsettled() {
         return Ok(());
     }
     sock.addresses(&mut conn.tuple);
@@ -173,7 +205,7 @@ pub(crate) fn settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Out
 
 /// Lets `tcp_v6_connect` know, when it returns, that its error has been told already.
 #[inline(always)]
-fn note_failure(sock: &SockCommon) -> Outcome {
+pub(crate) fn note_failure(sock: &SockCommon) -> Outcome {
     if sock.family() != read::AF_INET6 {
         return Ok(());
     }

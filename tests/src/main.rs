@@ -11,13 +11,14 @@
 //! load; tracer, told  the two processes of a scenario, seen from outside
 //! workload/, fact    what the workload process does, and how it tells
 //! event, expect      what portex told, and what it should have told
-//! netns, procnet, bpf, sys   the kernel
+//! netns, procnet, diag, bpf, sys   the kernel
 //! confine            a process with something taken away from it
 //! ```
 
 mod bpf;
 mod cli;
 mod confine;
+mod diag;
 mod event;
 mod expect;
 mod fact;

@@ -45,6 +45,27 @@ pub(crate) fn loopback_up() -> io::Result<()> {
     Ok(())
 }
 
+/// The state of a connection: the first byte of `struct tcp_info`.
+pub(crate) fn tcp_state(socket: &impl AsRawFd) -> io::Result<u8> {
+    let mut state = 0_u8;
+    let mut length: libc::socklen_t = 1;
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `state`; both outlive
+    // the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(state)
+}
+
 /// Kills the calling process after so many seconds, whatever it is doing by then.
 pub(crate) fn die_after(seconds: u32) {
     // SAFETY: alarm() has no memory effects; the default action of SIGALRM is wanted.

@@ -106,25 +106,31 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
         conn.phase = phase::DEFERRED;
         return Ok(());
     }
-    // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned. A
-    // search that failed has left the port as it was, and ends in the thread that began it. What
-    // else closes a socket in SYN_SENT shows: a refusal or a timeout has set the error, close() has
-    // shut the socket down, connect(AF_UNSPEC) is a system call of its own.
-    let untouched = if conn.is(mark::BOUND) {
-        true
-    } else {
-        sport == 0 || sport == conn.stale_sport
-    };
+    // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned: what
+    // closes the socket within connect(2) now is connect(AF_UNSPEC).
+    if read::syscall() == Some(read::CONNECT) {
+        life::succeed(sk, conn, sport, flag::INFERRED);
+        return Ok(());
+    }
+    conclude(sk, conn, sock, sport)
+}
+
+/// SYN_SENT → CLOSE: tells a search that failed from a connection that was given up.
+///
+/// A search that failed has left the port as it was, and ends in the thread that began it. Else the
+/// end shows: a refusal or a timeout has set the error, close() has shut the socket down.
+#[inline(always)]
+fn conclude(sk: u64, conn: &mut Conn, sock: &SockCommon, sport: u16) -> Outcome {
+    let untouched = conn.is(mark::BOUND) || sport == 0 || sport == conn.stale_sport;
     let failed = untouched
         && owner::thread() as u32 == conn.owner.tid
         && read::sk_err(sk)? == 0
-        && !read::is_shut_down(sk)?
-        && read::syscall() != Some(read::CONNECT);
+        && !read::is_shut_down(sk)?;
     if failed {
         life::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
-    } else {
-        life::succeed(sk, conn, sport, flag::INFERRED);
+        return life::note_failure(sock);
     }
+    life::succeed(sk, conn, sport, flag::INFERRED);
     Ok(())
 }
 
@@ -181,22 +187,48 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
 
 /// Beside hooked functions: makes good for programs that the kernel skipped.
 ///
-/// A kprobe's program is skipped while any other runs on its CPU, so a softirq that interrupts one
-/// goes unseen as a whole; this kind of program is skipped only while itself runs. A connection that
-/// is at its socket's place still, when the socket has no port any more, has missed something.
+/// A trampoline's program is skipped while it is under way on the same CPU, preempted in another
+/// thread, perhaps; a kprobe's while any other is, so that a softirq that interrupts one goes unseen
+/// as a whole. This program is skipped only while itself is under way.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
-pub fn inet_sock_set_state_closed(ctx: RawTracePointContext) -> u32 {
+pub fn inet_sock_set_state_beside(ctx: RawTracePointContext) -> u32 {
     let (from, to): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    if to as u8 != tcp::CLOSE {
-        return 0;
-    }
     finish(
         &ctx,
         "inet_sock_set_state",
-        try_closed(ctx.arg(0), from as u8),
+        try_beside(ctx.arg(0), from as u8, to as u8),
     )
 }
 
+#[inline(always)]
+fn try_beside(sk: u64, from: u8, to: u8) -> Outcome {
+    if from == tcp::CLOSE && to == tcp::SYN_SENT {
+        return life::announce(sk);
+    }
+    if from != tcp::SYN_SENT && to != tcp::CLOSE {
+        return Ok(());
+    }
+    let Some(conn) = conn::lookup(sk) else {
+        return Ok(());
+    };
+    if conn.is_unsettled() {
+        let sock = SockCommon::read(sk)?;
+        sock.addresses(&mut conn.tuple);
+        let sport = read::inet_sport(sk)?;
+        if to == tcp::CLOSE {
+            conclude(sk, conn, &sock, sport)?;
+        } else {
+            life::succeed(sk, conn, sport, flag::INFERRED);
+        }
+    }
+    if to != tcp::CLOSE || setting!(failures_only) == 1 {
+        return Ok(());
+    }
+    try_closed(sk, from)
+}
+
+/// A connection that is at its socket's place still, when the socket has no port any more, has missed
+/// something.
 #[inline(always)]
 fn try_closed(sk: u64, from: u8) -> Outcome {
     let Some(conn) = conn::lookup(sk) else {

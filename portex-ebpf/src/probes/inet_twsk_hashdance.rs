@@ -24,7 +24,7 @@ fn try_hashdance(tw: u64, sk: u64) -> Outcome {
     let Some(mut conn) = conn::lookup(sk) else {
         return Ok(());
     };
-    if conn.phase == phase::SEARCHING {
+    if conn.is_unsettled() {
         life::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
         match conn::lookup(sk) {
             Some(settled) => conn = settled,

@@ -1,7 +1,10 @@
 //! `void tcp_set_state(struct sock *sk, int state)`: every state change of a full socket by name.
 //!
-//! Needed to settle searches whose return was not seen (a kretprobe without a free instance, a
-//! program skipped by the recursion guard), and to tell state changes where asked for.
+//! Twice: to tell state changes where they are asked for, and as the witness of the port search. CLOSE
+//! → SYN_SENT comes before the search, in the context of the caller of connect(), and what the search
+//! came to shows in the next change. The witness is always a kprobe, which runs without preemption: on
+//! preemptible kernels with many threads, the trampolines' programs around the search can all be
+//! skipped at once, each being under way, preempted, in another thread on the same CPU.
 
 use aya_ebpf::{
     macros::{fentry, kprobe},
@@ -12,55 +15,38 @@ use portex_common::Loss;
 use crate::{
     conn::{self, phase, tcp},
     life,
-    read::{self, SockCommon},
-    settings::setting,
+    read::SockCommon,
     trouble::{Outcome, finish},
 };
 
+/// Tells a change.
 #[inline(always)]
 fn try_set_state(sk: u64, to: i32) -> Outcome {
     let to = to as u8;
-    if setting!(states) == 0 && to != tcp::CLOSE && to != tcp::ESTABLISHED {
+    try_witness(sk, to)?;
+    let Some(conn) = conn::lookup(sk) else {
         return Ok(());
-    }
-    let Some(mut conn) = conn::lookup(sk) else {
-        return if setting!(states) == 1 && to == tcp::SYN_SENT {
-            announce(sk)
-        } else {
-            Ok(())
-        };
     };
-    if setting!(states) == 0 && conn.phase != phase::SEARCHING {
-        return Ok(());
-    }
-    let sock = SockCommon::read(sk)?;
-    if conn.phase == phase::SEARCHING {
-        life::settle(sk, conn, &sock, to)?;
-        match conn::lookup(sk) {
-            Some(settled) => conn = settled,
-            None => return Ok(()),
-        }
-    }
-    life::tell_state(conn, sock.state(), to);
+    life::tell_state(conn, SockCommon::read(sk)?.state(), to);
     if conn.phase == phase::FAILED {
         conn::forget(sk);
     }
     Ok(())
 }
 
-/// CLOSE → SYN_SENT comes before the port search.
+/// Notes the owner before the search, and settles a search whose end was not seen.
 #[inline(always)]
-fn announce(sk: u64) -> Outcome {
-    if !read::is_tcp(sk)? {
+fn try_witness(sk: u64, to: u8) -> Outcome {
+    if to == tcp::SYN_SENT {
+        return life::announce(sk);
+    }
+    if to != tcp::ESTABLISHED && to != tcp::CLOSE {
         return Ok(());
     }
-    let sock = SockCommon::read(sk)?;
-    let Some(mut conn) = conn::observe(&sock)? else {
-        return Ok(());
-    };
-    conn.phase = phase::ANNOUNCED;
-    life::tell_state(&conn, sock.state(), tcp::SYN_SENT);
-    conn::insert(sk, &conn)
+    match conn::lookup(sk) {
+        Some(conn) if conn.is_unsettled() => life::settle(sk, conn, &SockCommon::read(sk)?, to),
+        _ => Ok(()),
+    }
 }
 
 #[fentry]
@@ -70,12 +56,19 @@ pub fn tcp_set_state_fentry(ctx: FEntryContext) -> u32 {
 
 #[kprobe]
 pub fn tcp_set_state_kprobe(ctx: ProbeContext) -> u32 {
-    finish(&ctx, "tcp_set_state", try_kprobe(&ctx))
+    let outcome = arguments(&ctx).and_then(|(sk, to)| try_set_state(sk, to));
+    finish(&ctx, "tcp_set_state", outcome)
+}
+
+#[kprobe]
+pub fn tcp_set_state_witness(ctx: ProbeContext) -> u32 {
+    let outcome = arguments(&ctx).and_then(|(sk, to)| try_witness(sk, to as u8));
+    finish(&ctx, "tcp_set_state", outcome)
 }
 
 #[inline(always)]
-fn try_kprobe(ctx: &ProbeContext) -> Outcome {
+fn arguments(ctx: &ProbeContext) -> Result<(u64, i32), Loss> {
     let sk = ctx.arg(0).ok_or(Loss::ReadFault)?;
     let to = ctx.arg(1).ok_or(Loss::ReadFault)?;
-    try_set_state(sk, to)
+    Ok((sk, to))
 }

@@ -43,6 +43,8 @@ pub(super) struct Attacher<'a> {
     pub(super) ebpf: &'a mut Ebpf,
     /// Only failed allocations are wanted.
     pub(super) failures: bool,
+    /// State changes are wanted.
+    pub(super) states: bool,
     pub(super) layout: &'a Layout,
     pub(super) tracefs: Result<(), String>,
     /// The kernel's BTF, parsed by aya only when a trampoline is asked for.
@@ -83,8 +85,14 @@ impl Attacher<'_> {
         if way == Way::Tracepoint && !self.failures {
             self.tw_timers = self.tell_tw_timers()?;
         }
-        let wanted =
-            |probe: &&Probe| probe.way == way && (probe.when == When::Always || !self.failures);
+        let wanted = |probe: &&Probe| {
+            probe.way == way
+                && match probe.when {
+                    When::Always => true,
+                    When::Successes => !self.failures,
+                    When::States => self.states,
+                }
+        };
         let rows: Vec<&Probe> = PROBES.iter().filter(wanted).collect();
         // What is essential first: a way that does not work is found out by one program.
         for probe in rows.iter().filter(|probe| probe.essential) {

@@ -76,6 +76,8 @@ pub(super) enum When {
     Always,
     /// Not with `--failures`: it serves what comes after a success.
     Successes,
+    /// Only with `--states`.
+    States,
 }
 
 /// One program and where it goes.
@@ -121,7 +123,7 @@ const SEARCH: &str = "failed and successful port allocations";
 const SEARCH6: &str = "port allocations of IPv6 sockets";
 const SEARCH_TIME: &str = "the time of port searches";
 const NO_SOURCE: &str = "failures for want of an IPv6 source address";
-const STATES: &str = "state changes, and searches whose end was missed";
+const STATES: &str = "state changes";
 const OVERFLOW: &str = "telling an overflow of tcp_max_tw_buckets from a close";
 const TIME_WAIT: &str = "TIME_WAIT: ports look free while it holds them";
 const TW_END: &str = "the end of TIME_WAIT";
@@ -149,12 +151,13 @@ macro_rules! probe {
 #[rustfmt::skip]
 pub(super) static PROBES: &[Probe] = &[
     probe!(Trampoline Kind::RawTracepoint, "timer_expire_entry" => "timer_expire_entry" &["timer_expire_entry"], Successes, false, TIMER, SKIPPED),
-    probe!(Trampoline Kind::RawTracepoint, "inet_sock_set_state_closed" => "inet_sock_set_state" &["inet_sock_set_state"], Successes, false, &[], SKIPPED),
+    probe!(Trampoline Kind::RawTracepoint, "inet_sock_set_state_beside" => "inet_sock_set_state" &["inet_sock_set_state"], Always, false, &[], SKIPPED),
     probe!(Trampoline Kind::Fentry, "inet_twsk_kill_fentry" => "inet_twsk_kill" &["inet_twsk_kill"], Successes, false, TW, TW_END),
     probe!(Trampoline Kind::Fentry, "inet_put_port_fentry" => "inet_put_port" &["inet_put_port"], Successes, false, &[], RELEASE),
     probe!(Trampoline Kind::Fentry, "inet_twsk_hashdance_fentry" => "inet_twsk_hashdance" DANCE, Successes, false, &["tw_substate"], TIME_WAIT),
     probe!(Trampoline Kind::Fentry, "tcp_time_wait_fentry" => "tcp_time_wait" &["tcp_time_wait"], Successes, false, &[], OVERFLOW),
-    probe!(Trampoline Kind::Fentry, "tcp_set_state_fentry" => "tcp_set_state" &["tcp_set_state"], Always, false, &[], STATES),
+    probe!(Trampoline Kind::Kprobe, "tcp_set_state_witness" => "tcp_set_state" &["tcp_set_state"], Always, false, &[], SKIPPED),
+    probe!(Trampoline Kind::Fentry, "tcp_set_state_fentry" => "tcp_set_state" &["tcp_set_state"], States, false, &[], STATES),
     probe!(Trampoline Kind::Fexit, "tcp_v6_connect_fexit" => "tcp_v6_connect" &["tcp_v6_connect"], Always, false, &[], NO_SOURCE),
     probe!(Trampoline Kind::Fexit, "inet6_hash_connect_fexit" => "inet6_hash_connect" &["inet6_hash_connect"], Always, false, &[], SEARCH6),
     probe!(Trampoline Kind::Fexit, "inet_hash_connect_fexit" => "inet_hash_connect" &["inet_hash_connect"], Always, true, &[], SEARCH),
@@ -162,12 +165,13 @@ pub(super) static PROBES: &[Probe] = &[
     probe!(Trampoline Kind::Fentry, "inet_hash_connect_fentry" => "inet_hash_connect" &["inet_hash_connect"], Always, false, &[], SEARCH_TIME),
 
     probe!(Kprobe Kind::RawTracepoint, "timer_expire_entry" => "timer_expire_entry" &["timer_expire_entry"], Successes, false, TIMER, SKIPPED),
-    probe!(Kprobe Kind::RawTracepoint, "inet_sock_set_state_closed" => "inet_sock_set_state" &["inet_sock_set_state"], Successes, false, &[], SKIPPED),
+    probe!(Kprobe Kind::RawTracepoint, "inet_sock_set_state_beside" => "inet_sock_set_state" &["inet_sock_set_state"], Always, false, &[], SKIPPED),
     probe!(Kprobe Kind::Kprobe, "inet_twsk_kill_kprobe" => "inet_twsk_kill" &["inet_twsk_kill"], Successes, false, TW, TW_END),
     probe!(Kprobe Kind::Kprobe, "inet_put_port_kprobe" => "inet_put_port" &["inet_put_port"], Successes, false, &[], RELEASE),
     probe!(Kprobe Kind::Kprobe, "inet_twsk_hashdance_kprobe" => "inet_twsk_hashdance" DANCE, Successes, false, &["tw_substate"], TIME_WAIT),
     probe!(Kprobe Kind::Kprobe, "tcp_time_wait_kprobe" => "tcp_time_wait" &["tcp_time_wait"], Successes, false, &[], OVERFLOW),
-    probe!(Kprobe Kind::Kprobe, "tcp_set_state_kprobe" => "tcp_set_state" &["tcp_set_state"], Always, false, &[], STATES),
+    probe!(Kprobe Kind::Kprobe, "tcp_set_state_witness" => "tcp_set_state" &["tcp_set_state"], Always, false, &[], SKIPPED),
+    probe!(Kprobe Kind::Kprobe, "tcp_set_state_kprobe" => "tcp_set_state" &["tcp_set_state"], States, false, &[], STATES),
     probe!(Kprobe Kind::Kretprobe, "tcp_v6_connect_kretprobe" => "tcp_v6_connect" &["tcp_v6_connect"], Always, false, &[], NO_SOURCE),
     probe!(Kprobe Kind::Kprobe, "tcp_v6_connect_kprobe" => "tcp_v6_connect" &["tcp_v6_connect"], Always, false, &[], NO_SOURCE),
     probe!(Kprobe Kind::Kretprobe, "inet6_hash_connect_kretprobe" => "inet6_hash_connect" &["inet6_hash_connect"], Always, false, &[], SEARCH6),

@@ -81,6 +81,7 @@ impl Session {
             let outcome = Attacher {
                 ebpf: &mut ebpf,
                 failures: options.failures,
+                states: options.states,
                 layout: &layout,
                 tracefs: tracefs.map_err(|error| error.to_string()),
                 btf_bytes: &btf_bytes,

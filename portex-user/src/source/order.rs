@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{decode::Decoded, event::Event};
 
 /// How long an event is held back: far longer than a kernel program runs.
-pub(super) const HOLD: Duration = Duration::from_millis(5);
+pub(super) const HOLD: Duration = Duration::from_millis(10);
 
 struct Pending {
     event: Event,
@@ -22,6 +22,8 @@ pub(super) struct Order {
     pending: Vec<Pending>,
     /// Time of the record that was taken last.
     latest: Duration,
+    /// Time of the event that was released last.
+    released: Duration,
 }
 
 impl Order {
@@ -55,7 +57,15 @@ impl Order {
         let ready = self
             .pending
             .partition_point(|pending| pending.event.time <= up_to);
-        events.extend(self.pending.drain(..ready).map(|pending| pending.event));
+        let released = &mut self.released;
+        events.extend(self.pending.drain(..ready).map(|pending| {
+            let mut event = pending.event;
+            // Its program was preempted for longer than events are held back: it comes late, and
+            // gets the time of the one before it, so that time never goes back.
+            event.time = event.time.max(*released);
+            *released = event.time;
+            event
+        }));
     }
 }
 
@@ -89,6 +99,18 @@ mod tests {
         assert!(!order.is_empty());
         assert_eq!(released(&mut order, u64::MAX), [4]);
         assert!(order.is_empty());
+    }
+
+    #[test]
+    fn time_never_goes_back() {
+        let mut order = Order::default();
+        order.push(Decoded::Event(at(20, 1)));
+        let mut events = Vec::new();
+        order.release(Duration::MAX, &mut events);
+        order.push(Decoded::Event(at(10, 2)));
+        order.release(Duration::MAX, &mut events);
+        let times: Vec<_> = events.iter().map(|event| event.time.as_nanos()).collect();
+        assert_eq!(times, [20, 20]);
     }
 
     #[test]

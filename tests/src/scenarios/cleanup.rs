@@ -1,8 +1,9 @@
 //! However portex ends, nothing of it stays in the kernel.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
@@ -58,32 +59,7 @@ pub(super) fn closed_pipe(context: &Context<'_>) -> Result<()> {
     let netns = NetNs::new()?;
     let arguments = format!("connect --dst {V4} --count 2 --churn --rounds 2");
     let mut load = Load::start(&netns, &arguments)?;
-    let inode = netns.inode().to_string();
-    let mut command = Command::new(context.portex);
-    command.args([
-        "trace",
-        "--json",
-        "--attach",
-        context.way.name(),
-        "--netns",
-        &inode,
-    ]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut process = Process::spawn(&mut command)?;
-    let stdout = process.0.stdout.take().context("no stdout")?;
-    let (send, stderr) = std::sync::mpsc::channel();
-    for_each_line(process.0.stderr.take().context("no stderr")?, move |line| {
-        // Nobody listens any more when the scenario has failed.
-        let _ = send.send(line.map(|line| String::from_utf8_lossy(line).into_owned()));
-    });
-    while let Some(line) = stderr.recv_timeout(Duration::from_secs(90))? {
-        if line.contains("tracing by") {
-            break;
-        }
-    }
+    let (mut process, stdout, stderr) = start_unread(context, &netns)?;
     load.step()?;
     let mut reader = BufReader::new(stdout);
     let mut line = String::new();
@@ -101,4 +77,59 @@ pub(super) fn closed_pipe(context: &Context<'_>) -> Result<()> {
     let noise = rest.iter().any(|line| line.to_lowercase().contains("pipe"));
     ensure!(!noise, "not quietly:\n{}", rest.join("\n"));
     before.wait_for_nothing_new()
+}
+
+/// `portex trace | less`, left alone with a full pipe: a signal ends it all the same.
+pub(super) fn stalled_reader(context: &Context<'_>) -> Result<()> {
+    let before = Loaded::now()?;
+    let netns = NetNs::new()?;
+    let mut load = Load::start(&netns, &format!("connect --dst {V4} --count 1000 --churn"))?;
+    let (mut process, stdout, stderr) = start_unread(context, &netns)?;
+    split(&load.step()?, 1000, 0)?;
+    // Of the 64 KiB that a pipe holds, a writer may leave some unused.
+    let end = Instant::now() + Duration::from_secs(20);
+    while rustix::io::ioctl_fionread(&stdout)? < 32 * 1024 {
+        ensure!(Instant::now() < end, "the pipe does not get full");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.signal(Signal::TERM)?;
+    let status = process.wait(Duration::from_secs(30))?;
+    let said: Vec<String> = stderr.iter().flatten().collect();
+    ensure!(
+        status.code().is_some(),
+        "ended with {status}:\n{}",
+        said.join("\n")
+    );
+    // Only now may anybody read, or be known not to.
+    drop(stdout);
+    before.wait_for_nothing_new()
+}
+
+/// What portex says, line by line; `None` at the end.
+type Stderr = Receiver<Option<String>>;
+
+/// Starts portex, and returns when it has attached. Nobody reads what it tells.
+fn start_unread(context: &Context<'_>, netns: &NetNs) -> Result<(Process, ChildStdout, Stderr)> {
+    let inode = netns.inode().to_string();
+    let mut command = Command::new(context.portex);
+    command
+        .args(["trace", "--json", "--attach", context.way.name()])
+        .args(["--netns", &inode])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command)?;
+    let stdout = process.0.stdout.take().context("no stdout")?;
+    let (send, stderr) = channel();
+    for_each_line(process.0.stderr.take().context("no stderr")?, move |line| {
+        // Nobody listens any more when the scenario has failed.
+        let _ = send.send(line.map(|line| String::from_utf8_lossy(line).into_owned()));
+    });
+    let mut said = String::new();
+    while !said.contains("tracing by") {
+        let line = stderr.recv_timeout(Duration::from_secs(90))?;
+        said += &line.with_context(|| format!("portex has ended:\n{said}"))?;
+        said.push('\n');
+    }
+    Ok((process, stdout, stderr))
 }

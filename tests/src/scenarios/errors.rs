@@ -1,6 +1,8 @@
 //! Situations in which portex cannot work: it says why and what to do, and exits as agreed.
 
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -60,7 +62,25 @@ pub(super) fn arguments(context: &Context<'_>) -> Result<()> {
             .says(status, words)
             .with_context(|| arguments.join(" "))?;
     }
-    Ok(())
+    a_thread(context)
+}
+
+/// A process is asked for, and its threads come with it.
+fn a_thread(context: &Context<'_>) -> Result<()> {
+    let (send, tid) = channel();
+    let (done, wait) = channel::<()>();
+    let thread = thread::spawn(move || {
+        // Fails when the scenario has failed.
+        let _ = send.send(rustix::thread::gettid());
+        // Ends with the error that the other side is gone.
+        let _ = wait.recv();
+    });
+    let tid = tid.recv()?.as_raw_nonzero().to_string();
+    let mut command = trace(Command::new(context.portex), context);
+    let finished = run_to_end(command.args(["--pid", &tid]), LIMIT);
+    drop(done);
+    let _ = thread.join();
+    finished?.says(FAILED, &[&tid, "thread"])
 }
 
 /// Before 5.11, maps are charged to the limit of locked memory.

@@ -1,8 +1,8 @@
 //! The owner is who connected, also when somebody else closes and the owner is dead by then.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
-use super::time_wait::{kernel_agrees, whole_lives};
+use super::time_wait::{kernel_agrees, sockets_of_connects, whole_lives};
 use super::{V4, V6, split};
 use crate::expect::{Expected, compare};
 use crate::fact::Connect;
@@ -41,6 +41,47 @@ pub(super) fn inherited(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
         // From here on it is the heir that listens.
         load.step()?;
         judge(tracer, netns, &connects, server)?;
+    }
+    Ok(())
+}
+
+/// A socket keeps the port that it was bound to, and is connected again by who got it: that is
+/// another connection, with an owner of its own. The first ends by a reset or by the disconnect.
+pub(super) fn reconnected(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    let bound = [(V4, "127.0.0.1:42000"), (V6, "[::1]:42000")];
+    for ((dst, bind), (peer, wait)) in bound.iter().flat_map(|bound| {
+        [
+            (bound, ("reset", "--until-reset")),
+            (bound, ("close-late", "")),
+        ]
+    }) {
+        let netns = NetNs::new()?;
+        let _server = Load::start(&netns, &format!("serve --listen {dst} --peer {peer}"))?;
+        let mut keeper = Load::start(&netns, &format!("keep --reconnect {dst}"))?;
+        let connector =
+            format!("hand-over --dst {dst} --count {COUNT} --how scm --bind {bind} {wait}");
+        let mut connects = Load::start(&netns, &connector)?.finish()?;
+        split(&connects, COUNT, 0)?;
+        keeper.step()?;
+        let again = keeper.step()?;
+        split(&again, COUNT, 0)?;
+        keeper.step()?;
+
+        connects.extend(again);
+        let life = |connect| {
+            [
+                Expected::connect(connect),
+                Expected::released(connect).with("reason", "closed"),
+            ]
+        };
+        let expected: Vec<_> = connects.iter().flat_map(life).collect();
+        tracer.fence(&netns)?;
+        let events = tracer.events(netns.inode());
+        compare(&expected, &events).with_context(|| format!("{dst}, peer {peer}"))?;
+        ensure!(
+            sockets_of_connects(&events).len() == connects.len(),
+            "one socket id for two connections"
+        );
     }
     Ok(())
 }

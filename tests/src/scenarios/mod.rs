@@ -6,6 +6,7 @@ mod demo;
 mod errors;
 mod failures;
 mod filters;
+mod full;
 mod handed_over;
 mod hooks_off;
 mod hostile;
@@ -14,6 +15,7 @@ mod ordered;
 mod other_calls;
 mod released;
 mod retry;
+mod same_tuple;
 mod states;
 mod time_wait;
 mod time_wait_ends;
@@ -90,20 +92,26 @@ pub(crate) const ALL: &[Scenario] = &[
         "time_wait_netns_deleted",
         Body::Shared(time_wait_ends::netns_deleted),
     ),
+    scenario("killed_time_wait", Body::Shared(time_wait_ends::killed)),
+    scenario("time_wait_same_tuple", Body::Shared(same_tuple::run)),
     scenario("time_wait_passed_socket", Body::Shared(handed_over::passed)),
     scenario(
         "time_wait_inherited_socket",
         Body::Shared(handed_over::inherited),
     ),
+    scenario("reconnect_bound", Body::Shared(handed_over::reconnected)),
     scenario("released_by_reset", Body::Shared(released::by_reset)),
     scenario("released_by_peer", Body::Shared(released::by_peer)),
+    scenario("reset_in_fin_wait2", Body::Shared(released::in_fin_wait2)),
     scenario("ordered", Body::Shared(ordered::run)),
     scenario("states", Body::Alone(states::run)),
     scenario("ring_loss", Body::Alone(loss::run)),
+    scenario("table_full", Body::Alone(full::table)),
     scenario("filters", Body::Alone(filters::in_kernel)),
     scenario("filters_others", Body::Once(filters::others)),
     scenario("leaves_nothing", Body::Alone(cleanup::leaves_nothing)),
     scenario("closed_pipe", Body::Alone(cleanup::closed_pipe)),
+    scenario("stalled_reader", Body::Alone(cleanup::stalled_reader)),
     scenario("hostile_comm", Body::Once(hostile::run)),
     scenario("errors_privileges", Body::Once(errors::privileges)),
     scenario("errors_kernel", Body::Once(errors::kernel)),
@@ -111,7 +119,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("errors_memlock", Body::Once(errors::memlock)),
     scenario("hook_missing", Body::Alone(hooks_off::function_missing)),
     scenario("tracefs_missing", Body::Alone(hooks_off::tracefs_missing)),
-    scenario("diagnostics", Body::Alone(hooks_off::diagnostics)),
+    scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("demo", Body::Once(demo::run)),
     scenario("demo_killed", Body::Once(demo::killed)),
     scenario("lockdown", Body::Last(errors::lockdown)),

@@ -1,11 +1,14 @@
 //! Ports that are free again at once: connections that end without a `TIME_WAIT` of theirs.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
 
 use super::time_wait::open_and_close;
-use super::{V4, V6};
+use super::{PORT, V4, V6};
 use crate::expect::{Expected, compare};
 use crate::netns::NetNs;
+use crate::procnet::wait_for_time_wait;
 use crate::runner::Context;
 use crate::tracer::Tracer;
 
@@ -26,9 +29,25 @@ pub(super) fn by_peer(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     Ok(())
 }
 
+/// A reset ends `FIN_WAIT2`, which otherwise leads to a `TIME_WAIT`.
+pub(super) fn in_fin_wait2(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    let ends = [
+        "--close half-reset",
+        "--close half-disconnect",
+        "--peer speak --close half-unread",
+    ];
+    for end in ends {
+        for dst in [V4, V6] {
+            judge(tracer, &format!("--dst {dst} {end}")).context(end)?;
+        }
+    }
+    Ok(())
+}
+
 fn judge(tracer: &Tracer, arguments: &str) -> Result<()> {
     let netns = NetNs::new()?;
     let connects = open_and_close(&netns, 20, arguments)?;
+    wait_for_time_wait(&netns, PORT, 0, Duration::ZERO)?;
     let life = |connect| {
         [
             Expected::connect(connect),

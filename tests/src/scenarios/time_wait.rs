@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::{PORT, split};
+use crate::event::Event;
 use crate::expect::Expected;
 use crate::fact::Connect;
 use crate::load::Load;
@@ -31,6 +32,15 @@ pub(super) fn kernel_agrees(netns: &NetNs, connects: &[Connect]) -> Result<()> {
     let wanted: BTreeSet<_> = connects.iter().map(|connect| connect.local).collect();
     ensure!(held == wanted, "in TIME_WAIT are {held:?}, not {wanted:?}");
     Ok(())
+}
+
+/// The ids under which connections were told, each once.
+pub(super) fn sockets_of_connects(events: &[Event]) -> BTreeSet<String> {
+    events
+        .iter()
+        .filter(|event| event.kind() == "connect")
+        .map(|event| event.text("socket").to_owned())
+        .collect()
 }
 
 /// The three events of each connection.

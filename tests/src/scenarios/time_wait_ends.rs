@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::time_wait::{kernel_agrees, open_and_close, whole_lives};
 use super::{PORT, V4, V6, split};
+use crate::diag::destroy;
 use crate::expect::{Expected, compare};
 use crate::load::Load;
 use crate::netns::NetNs;
@@ -36,7 +37,7 @@ pub(super) fn sixty_seconds(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
 pub(super) fn fin_wait2(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     for (dst, bind) in [(V4, ""), (V6, ""), (V4, "--bind 127.0.0.1:42000")] {
         let netns = NetNs::new()?;
-        netns.sysctl("ipv4/tcp_fin_timeout", "3")?;
+        netns.sysctl("ipv4/tcp_fin_timeout", "8")?;
         let arguments = format!("connect --dst {dst} --count 20 --close orphan {bind}");
         let mut load = Load::start(&netns, &arguments)?;
         let connects = load.step()?;
@@ -111,6 +112,26 @@ pub(super) fn overflow(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     }
     tracer.fence(&netns)?;
     compare(&expected, &tracer.events(netns.inode()))
+}
+
+/// Ended on request, as `ss --kill` does.
+pub(super) fn killed(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    for dst in [V4, V6] {
+        let netns = NetNs::new()?;
+        let arguments = format!("--dst {dst} --peer close --close active");
+        let connects = open_and_close(&netns, 5, &arguments)?;
+        kernel_agrees(&netns, &connects)?;
+        for connect in &connects {
+            destroy(&netns, connect.local, connect.dst)?;
+        }
+        kernel_agrees(&netns, &[])?;
+        tracer.fence(&netns)?;
+        compare(
+            &whole_lives(&connects, "TIME_WAIT", "killed"),
+            &tracer.events(netns.inode()),
+        )?;
+    }
+    Ok(())
 }
 
 /// Nothing is left of the namespace, and so nothing of its `TIME_WAITs`.

@@ -15,7 +15,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::sockets::{self, Via};
+use super::sockets::{self, Close, Via};
 use super::stage::Stage;
 use crate::fact::Fact;
 use crate::process::myself;
@@ -34,6 +34,19 @@ pub(crate) struct Args {
     count: usize,
     #[arg(long, value_enum)]
     how: How,
+    /// Bind the first to this address, the others to the ports after it.
+    #[arg(long)]
+    bind: Option<SocketAddr>,
+    /// Wait until the peer has reset each connection.
+    #[arg(long)]
+    until_reset: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Keep {
+    /// Disconnect each socket, connect it to this address, and close it with a reset.
+    #[arg(long)]
+    reconnect: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,14 +62,17 @@ pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
     ensure!(args.count <= MOST, "at most {MOST}");
     stage.pause("start")?;
     let mut open = Vec::new();
-    for _ in 0..args.count {
+    for number in 0..args.count {
         let socket = sockets::new(args.dst, false)?;
-        stage.tell(&Fact::Connect(sockets::connect(
-            &socket,
-            args.dst,
-            Via::Connect,
-            false,
-        )?))?;
+        if let Some(mut local) = args.bind {
+            local.set_port(local.port() + u16::try_from(number)?);
+            sockets::bind(&socket, local)?;
+        }
+        let connect = sockets::connect(&socket, args.dst, Via::Connect, args.bind.is_some())?;
+        stage.tell(&Fact::Connect(connect))?;
+        if args.until_reset {
+            sockets::wait_for_reset(&socket)?;
+        }
         open.push(socket);
     }
     match args.how {
@@ -78,12 +94,24 @@ pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
 }
 
 /// Takes the sockets of one `hand-over --how scm`, and closes them when told.
-pub(crate) fn keep(stage: &Stage) -> Result<()> {
+pub(crate) fn keep(args: &Keep, stage: &Stage) -> Result<()> {
     let listener = UnixListener::bind_addr(&meeting_place()?)?;
     stage.pause("start")?;
     let sockets = receive(&listener.accept()?.0)?;
     stage.pause("taken over")?;
-    drop(sockets);
+    let Some(dst) = args.reconnect else {
+        drop(sockets);
+        return stage.pause("closed");
+    };
+    for socket in &sockets {
+        sockets::disconnect(socket)?;
+        let connect = sockets::connect(socket, dst, Via::Connect, true)?;
+        stage.tell(&Fact::Connect(connect))?;
+    }
+    stage.pause("connected again")?;
+    for socket in sockets {
+        sockets::close(socket, Close::Reset)?;
+    }
     stage.pause("closed")
 }
 

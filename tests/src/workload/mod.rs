@@ -40,12 +40,12 @@ enum Workload {
     Prebound(prebound::Args),
     /// Sockets that connect again after they failed.
     Retry(retry::Args),
-    /// Accepts, and closes when the client does.
+    /// Accepts, and closes when the client does, unless told otherwise.
     Serve(server::Args),
     /// Connects, then leaves the sockets to another process and ends.
     HandOver(hand_over::Args),
-    /// Takes sockets over and closes them.
-    Keep,
+    /// Takes sockets over and closes them, or connects them again first.
+    Keep(hand_over::Keep),
     /// Holds the sockets that it inherited, until it ends.
     Hold,
 }
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Workload::Retry(args) => retry::run(&args, &stage),
         Workload::Serve(args) => server::run(&args, &stage),
         Workload::HandOver(args) => return hand_over::run(&args, &stage),
-        Workload::Keep => hand_over::keep(&stage),
+        Workload::Keep(args) => hand_over::keep(&args, &stage),
         Workload::Hold => hand_over::hold(&stage),
     }?;
     stage.done()

@@ -1,6 +1,6 @@
 //! The listening side of the connections.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
@@ -18,10 +18,15 @@ const BACKLOG: i32 = 4096;
 /// Longer than the kernel delays an ACK (40 ms).
 const DELAYED_ACK: Duration = Duration::from_millis(150);
 
+/// In which a thread that may run surely does.
+const SCHEDULED: Duration = Duration::from_millis(300);
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(long)]
     listen: SocketAddr,
+    #[arg(long, value_enum, default_value = "close-late")]
+    peer: Peer,
 }
 
 /// What the listening side does with a connection.
@@ -36,6 +41,10 @@ pub(crate) enum Peer {
     CloseLate,
     /// Accept, and close before the client does.
     First,
+    /// Accept, and reset when the client has surely returned from its call.
+    Reset,
+    /// Accept, send a byte, and never close.
+    Speak,
 }
 
 /// Listens, until the returned socket is dropped or the process ends.
@@ -55,16 +64,35 @@ pub(crate) fn listen(at: SocketAddr, peer: Peer) -> Result<TcpListener> {
     let listener = TcpListener::from(socket);
     if peer != Peer::Ignore {
         let accepting = listener.try_clone()?;
-        thread::spawn(move || {
-            for stream in accepting.incoming().map_while(Result::ok) {
-                if peer != Peer::First {
-                    // Each on its own: clients close in any order.
-                    thread::spawn(move || close_after_client(stream, peer));
-                }
-            }
-        });
+        thread::spawn(move || accept(&accepting, peer));
     }
     Ok(listener)
+}
+
+fn accept(listener: &TcpListener, peer: Peer) {
+    let mut kept = Vec::new();
+    for mut stream in listener.incoming().map_while(Result::ok) {
+        match peer {
+            Peer::First => drop(stream),
+            Peer::Speak => {
+                // Without it, the client waits for data until it gives up.
+                let _ = stream.write_all(b"x");
+                kept.push(stream);
+            }
+            // Each on its own: clients close in any order.
+            _ => drop(thread::spawn(move || end(stream, peer))),
+        }
+    }
+}
+
+fn end(stream: TcpStream, peer: Peer) {
+    if peer == Peer::Reset {
+        thread::sleep(SCHEDULED);
+        // A close without a reset, which the client does not take for one.
+        let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+    } else {
+        close_after_client(stream, peer);
+    }
 }
 
 fn close_after_client(mut stream: TcpStream, peer: Peer) {
@@ -77,6 +105,6 @@ fn close_after_client(mut stream: TcpStream, peer: Peer) {
 
 /// A workload that does nothing but listen.
 pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
-    let _listener = listen(args.listen, Peer::CloseLate)?;
+    let _listener = listen(args.listen, args.peer)?;
     stage.pause("serving")
 }

@@ -1,10 +1,10 @@
 //! Making, connecting and closing the client sockets.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
@@ -14,6 +14,12 @@ use rustix::time::ClockId;
 
 use crate::fact::Connect;
 use crate::sys;
+
+/// How long the peer may take for its part of the end.
+const PEER_LIMIT: Duration = Duration::from_secs(20);
+
+/// `TCP_FIN_WAIT2` in the kernel's `net/tcp_states.h`.
+const FIN_WAIT2: u8 = 5;
 
 /// The system call that asks for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,6 +41,12 @@ pub(crate) enum Close {
     Orphan,
     /// With a reset.
     Reset,
+    /// FIN, wait until it is acknowledged (`FIN_WAIT2`), then the same.
+    HalfReset,
+    /// The same, then connect to nowhere (`AF_UNSPEC`).
+    HalfDisconnect,
+    /// The same with data of the peer's unread, then just close.
+    HalfUnread,
 }
 
 /// A TCP socket of the destination's family.
@@ -95,14 +107,55 @@ pub(crate) fn close(socket: OwnedFd, how: Close) -> Result<()> {
         }
         Close::Passive => wait_for_fin(TcpStream::from(socket))?,
         Close::Orphan => drop(socket),
-        Close::Reset => sockopt::set_socket_linger(socket, Some(Duration::ZERO))?,
+        Close::Reset => reset(&socket)?,
+        Close::HalfReset => reset(&half_close(socket, false)?)?,
+        Close::HalfDisconnect => disconnect(&half_close(socket, false)?)?,
+        Close::HalfUnread => drop(half_close(socket, true)?),
     }
+    Ok(())
+}
+
+/// Ends a connection and leaves its socket, which keeps a port that it was bound to.
+pub(crate) fn disconnect(socket: &OwnedFd) -> Result<()> {
+    rustix::net::connect_unspec(socket).context("disconnect")
+}
+
+/// Lets the close that follows be a reset.
+fn reset(socket: &OwnedFd) -> Result<()> {
+    Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
+}
+
+/// Goes to `FIN_WAIT2`; the peer does not close.
+fn half_close(socket: OwnedFd, unread: bool) -> Result<OwnedFd> {
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PEER_LIMIT))?;
+    if unread {
+        stream.peek(&mut [0]).context("the peer sent nothing")?;
+    }
+    stream.shutdown(Shutdown::Write)?;
+    let end = Instant::now() + PEER_LIMIT;
+    while sys::tcp_state(&stream)? != FIN_WAIT2 {
+        ensure!(Instant::now() < end, "the FIN was not acknowledged");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(stream.into())
+}
+
+/// Waits for the peer to reset the connection.
+pub(crate) fn wait_for_reset(socket: &OwnedFd) -> Result<()> {
+    let mut stream = TcpStream::from(socket.try_clone()?);
+    stream.set_read_timeout(Some(PEER_LIMIT))?;
+    let error = stream.read(&mut [0]).err().map(|error| error.kind());
+    ensure!(
+        error == Some(ErrorKind::ConnectionReset),
+        "the peer did not reset: {error:?}"
+    );
     Ok(())
 }
 
 fn wait_for_fin(mut stream: TcpStream) -> Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PEER_LIMIT))?;
     ensure!(
         stream.read(&mut [0]).context("the peer did not close")? == 0,
         "unasked data"
