@@ -9,6 +9,7 @@ use aya::{
     programs::{FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
 };
 use log::debug;
+use portex_common::Settings;
 
 use super::{
     Error, Way, facts,
@@ -41,17 +42,12 @@ pub struct Attached {
 /// Attaches rows of the probe table.
 pub(super) struct Attacher<'a> {
     pub(super) ebpf: &'a mut Ebpf,
-    /// Only failed allocations are wanted.
-    pub(super) failures: bool,
-    /// State changes are wanted.
-    pub(super) states: bool,
+    pub(super) settings: &'a Settings,
     pub(super) layout: &'a Layout,
     pub(super) tracefs: Result<(), String>,
     /// The kernel's BTF, parsed by aya only when a trampoline is asked for.
     pub(super) btf_bytes: &'a [u8],
     pub(super) btf: Option<AyaBtf>,
-    /// The kernel lets programs see the registers of the running task.
-    pub(super) task_pt_regs: bool,
     /// The kernel programs have been told by which function to know the timers of TIME_WAITs.
     pub(super) tw_timers: bool,
 }
@@ -82,15 +78,15 @@ impl Attacher<'_> {
     /// Attaches one way. Returns the hooks that are off, or why the way is of no use.
     fn attach(&mut self, way: Way) -> Result<Vec<Off>, String> {
         let mut off: Vec<Off> = Vec::new();
-        if way == Way::Tracepoint && !self.failures {
+        if way == Way::Tracepoint && self.settings.failures_only == 0 {
             self.tw_timers = self.tell_tw_timers()?;
         }
         let wanted = |probe: &&Probe| {
             probe.way == way
                 && match probe.when {
                     When::Always => true,
-                    When::Successes => !self.failures,
-                    When::States => self.states,
+                    When::Successes => self.settings.failures_only == 0,
+                    When::States => self.settings.states == 1,
                 }
         };
         let rows: Vec<&Probe> = PROBES.iter().filter(wanted).collect();
@@ -161,7 +157,7 @@ impl Attacher<'_> {
                     .into(),
             );
         }
-        if probe.hook == "sys_exit_connect" && !self.task_pt_regs {
+        if probe.hook == "sys_exit_connect" && self.settings.task_pt_regs == 0 {
             return Some("this kernel has no bpf_task_pt_regs (it came with 5.15)".into());
         }
         match (&self.tracefs, probe.kind) {

@@ -80,13 +80,11 @@ impl Session {
             let mut ebpf = load(options, &settings, &facts)?;
             let outcome = Attacher {
                 ebpf: &mut ebpf,
-                failures: options.failures,
-                states: options.states,
+                settings: &settings,
                 layout: &layout,
                 tracefs: tracefs.map_err(|error| error.to_string()),
                 btf_bytes: &btf_bytes,
                 btf: None,
-                task_pt_regs: settings.task_pt_regs == 1,
                 tw_timers: false,
             }
             .first_that_works(ways)?;
