@@ -5,8 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// A difference this large is a step of the clock, not the jitter of reading two clocks.
+/// A difference this large, in nanoseconds, is a step of the clock.
 const STEP: i128 = 10_000_000;
+/// The time of day is known this well, in nanoseconds, when the clocks are read without a break.
+const CLOSE_ENOUGH: i128 = 1_000_000;
+/// Readings before giving up on a machine that is too busy.
+const READINGS: usize = 8;
 
 /// Difference between `CLOCK_REALTIME` and `CLOCK_MONOTONIC`.
 ///
@@ -19,7 +23,9 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { offset: measure() }
+        Self {
+            offset: measure().offset,
+        }
     }
 }
 
@@ -34,9 +40,10 @@ impl Clock {
 
     /// Follows a step of the time of day.
     pub fn follow(&mut self) {
-        let offset = measure();
-        if (offset - self.offset).abs() > STEP {
-            self.offset = offset;
+        let now = measure();
+        // A reading that was interrupted looks like a step.
+        if now.uncertain < CLOSE_ENOUGH && (now.offset - self.offset).abs() > STEP {
+            self.offset = now.offset;
         }
     }
 
@@ -47,10 +54,66 @@ impl Clock {
     }
 }
 
-fn measure() -> i128 {
-    nanos(clock_gettime(ClockId::Realtime)) - nanos(clock_gettime(ClockId::Monotonic))
+/// One comparison of the two clocks, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Reading {
+    offset: i128,
+    uncertain: i128,
+}
+
+/// The best of some readings.
+fn measure() -> Reading {
+    let mut best = read();
+    for _ in 1..READINGS {
+        if best.uncertain < CLOSE_ENOUGH {
+            break;
+        }
+        let again = read();
+        if again.uncertain < best.uncertain {
+            best = again;
+        }
+    }
+    best
+}
+
+/// Reads the time of day between two readings of the other clock.
+fn read() -> Reading {
+    let before = nanos(clock_gettime(ClockId::Monotonic));
+    let real = nanos(clock_gettime(ClockId::Realtime));
+    let after = nanos(clock_gettime(ClockId::Monotonic));
+    Reading {
+        offset: real - before.midpoint(after),
+        uncertain: after - before,
+    }
 }
 
 fn nanos(time: Timespec) -> i128 {
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_of_an_idle_moment_agree() {
+        let (first, second) = (measure(), measure());
+        let doubt = first.uncertain + second.uncertain + STEP;
+        assert!((first.offset - second.offset).abs() <= doubt);
+    }
+
+    #[test]
+    fn the_offset_stays_while_the_clock_does_not_step() {
+        let mut clock = Clock::default();
+        let before = clock.offset;
+        clock.follow();
+        assert!((clock.offset - before).abs() == 0 || measure().uncertain >= CLOSE_ENOUGH);
+    }
+
+    #[test]
+    fn a_step_is_followed() {
+        let mut clock = Clock::at(Duration::ZERO);
+        clock.follow();
+        assert!(clock.offset > STEP, "the time of day is long after 1970");
+    }
 }
