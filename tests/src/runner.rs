@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Host) -> ExitCode {
         kernel: Kernel::running(),
         ways: &args.ways,
         report: &report,
+        emulated: args.disposable,
     };
     run.all(&chosen, args.disposable);
     report.finish()
@@ -73,6 +74,8 @@ struct Run<'a> {
     kernel: Kernel,
     ways: &'a [Way],
     report: &'a Report,
+    /// A machine that was booted for this, in an emulator mostly.
+    emulated: bool,
 }
 
 impl Run<'_> {
@@ -150,16 +153,30 @@ impl Run<'_> {
             way,
             kernel: self.kernel,
         };
-        let result = catch_unwind(AssertUnwindSafe(|| match (&scenario.body, shared) {
-            (Body::Shared(body) | Body::Slow(body), Some(tracer)) => body(&context, tracer),
-            (Body::Alone(body) | Body::Once(body) | Body::Last(body), _) => body(&context),
-            (Body::Shared(_) | Body::Slow(_), None) => Ok(()),
-        }));
-        self.add(
-            scenario.name,
-            way,
-            result.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked"))),
-        );
+        let attempt = || {
+            catch_unwind(AssertUnwindSafe(|| match (&scenario.body, shared) {
+                (Body::Shared(body) | Body::Slow(body), Some(tracer)) => body(&context, tracer),
+                (Body::Alone(body) | Body::Once(body) | Body::Last(body), _) => body(&context),
+                (Body::Shared(_) | Body::Slow(_), None) => Ok(()),
+            }))
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))
+        };
+        let mut result = attempt();
+        if let Err(error) = &result
+            && self.emulated
+            && error.downcast_ref::<Skip>().is_none()
+            && !scenario.body.is_slow()
+        {
+            // An emulated machine stalls for longer than the kernel's own timers, which workloads
+            // rely on, so it gets a second chance there; what went wrong is printed all the same.
+            println!(
+                "once more: {} by {}, since: {error:#}",
+                scenario.name,
+                way.name()
+            );
+            result = attempt();
+        }
+        self.add(scenario.name, way, result);
     }
 
     fn add(&self, name: &str, way: Way, result: Result<()>) {
