@@ -17,8 +17,9 @@ use crate::{
     views::{Context, EventView},
 };
 
-/// Losses are told at most this often.
-const LOSS_INTERVAL: Duration = Duration::from_secs(1);
+/// Losses are told at most this often. Reading the counters takes `bpf()` calls, and while one runs
+/// the kernel skips kprobes' programs on its CPU (`bpf_disable_instrumentation`).
+const LOSS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// When to end.
 #[derive(Clone, Copy, Debug, Default)]
