@@ -96,11 +96,17 @@ pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
         && conn.is_unsettled()
     {
         sock.addresses(&mut conn.tuple);
+        // Only announced: the program at the entry, which starts the clock, was skipped.
+        let flags = if conn.phase == phase::SEARCHING {
+            flag::SEARCH_TIMED
+        } else {
+            0
+        };
         if code == 0 {
-            succeed(sk, conn, sock.num(), flag::SEARCH_TIMED);
+            succeed(sk, conn, sock.num(), flags);
             return Ok(());
         }
-        fail(sk, conn, errno_of(code), flag::SEARCH_TIMED);
+        fail(sk, conn, errno_of(code), flags);
         return note_failure(&sock);
     }
     // The program at the entry was skipped or found the table full: all but the time and, after a
