@@ -19,8 +19,9 @@ pub struct Owner {
     pub uid: u32,
     /// Name of the thread (`task_struct.comm`), not necessarily UTF-8, ended by NUL. Untrusted.
     pub comm: [u8; COMM_LEN],
-    /// Keeps the size a multiple of eight without hidden padding.
-    pub reserved: u32,
+    /// When the process began: `group_leader->start_boottime` in clock ticks of 10 ms, as
+    /// `/proc/PID/stat` has it, cut to 32 bits; 0 is unknown.
+    pub start: u32,
 }
 
 /// Namespace and 4-tuple. IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`).
@@ -45,9 +46,11 @@ pub struct Tuple {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordKind {
-    /// A port was allocated. `first_ns`: time of the port search.
+    /// A port was allocated. `first_ns`: time of the port search; `second_ns`: device that the socket
+    /// is bound to in the upper half, its own port range (`hi << 16 | lo`) in the lower.
     Connect = 1,
-    /// No port was allocated. `first_ns`: time of the port search; `errno` and `flags` say why.
+    /// No port was allocated. `first_ns`: time of the port search; `errno` and `flags` say why;
+    /// `second_ns` as in a connect.
     ConnectFailed = 2,
     /// A state change, from `from` to `to`.
     State = 3,

@@ -23,7 +23,7 @@ pub(crate) fn current() -> Owner {
         tid: thread as u32,
         uid: bpf_get_current_uid_gid() as u32,
         comm: [0; COMM_LEN],
-        reserved: 0,
+        start: 0,
     };
     // SAFETY: the destination is COMM_LEN bytes long; the helper ends it with NUL.
     unsafe { bpf_get_current_comm(owner.comm.as_mut_ptr().cast(), COMM_LEN as u32) };

@@ -42,6 +42,20 @@ pub struct Owner {
     pub comm: Vec<u8>,
     /// Id of the cgroup in the unified hierarchy; 0 is unknown.
     pub cgroup: u64,
+    /// When the process began, in clock ticks (10 ms) since boot, cut to 32 bits; 0 is unknown. Tells
+    /// two processes of one id apart.
+    pub start: u32,
+}
+
+/// What a socket says about the ports that it may get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restrictions {
+    /// Device that it is bound to (interface index, `SO_BINDTODEVICE`), 0 for none.
+    pub dev: u32,
+    /// Lowest port of its own range (`IP_LOCAL_PORT_RANGE`), 0 for none.
+    pub lo: u16,
+    /// Highest, likewise.
+    pub hi: u16,
 }
 
 /// What happened, with what only this kind has.
@@ -53,6 +67,8 @@ pub enum Kind {
         bound: bool,
         /// Duration of the port search, where it could be measured.
         search: Option<Duration>,
+        /// Which ports the socket may get.
+        restrictions: Restrictions,
     },
     /// No port was allocated: connect() failed.
     ConnectFailed {
@@ -62,6 +78,8 @@ pub enum Kind {
         cause: Cause,
         /// Duration of the port search, where it could be measured.
         search: Option<Duration>,
+        /// Which ports the socket may get.
+        restrictions: Restrictions,
     },
     /// The socket changed its state.
     State {
@@ -245,6 +263,7 @@ pub(crate) mod samples {
                 uid: 1000,
                 comm: b"curl".to_vec(),
                 cgroup: 7,
+                start: 1_234,
             },
             src: IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
             src_port: Some(40_000),
@@ -253,6 +272,7 @@ pub(crate) mod samples {
             kind: Kind::Connect {
                 bound: false,
                 search: Some(Duration::from_nanos(1_500)),
+                restrictions: Restrictions::default(),
             },
         }
     }
@@ -265,6 +285,7 @@ pub(crate) mod samples {
                 errno: 99,
                 cause: Cause::RangeExhausted,
                 search: Some(Duration::from_micros(250)),
+                restrictions: Restrictions::default(),
             },
             ..connect()
         }

@@ -3,6 +3,7 @@
 //! Data flows one way: kernel hook → record → ring buffer → decode → [`event::Event`] → view.
 //! See ARCHITECTURE.md for the map of the modules and the rules between them.
 
+pub mod attribution;
 pub mod cli;
 pub mod clock;
 pub mod decode;
@@ -11,8 +12,10 @@ pub mod escape;
 pub mod event;
 pub mod fields;
 pub mod filter;
+pub mod found;
 pub mod inventory;
 pub mod kernel;
+pub mod ports;
 pub mod source;
 pub mod stream;
 pub mod views;

@@ -74,7 +74,7 @@ fn try_start(timer: u64) -> Outcome {
             tid: 0,
             uid: 0,
             comm: [0; 16],
-            reserved: 0,
+            start: 0,
         },
         tuple: Tuple {
             saddr: [0; 4],

@@ -11,7 +11,7 @@ use portex_common::{
     record::{ReleaseReason, flag},
 };
 
-use crate::event::{Cause, Event, Kind, Owner, Release, TcpState};
+use crate::event::{Cause, Event, Kind, Owner, Release, Restrictions, TcpState};
 
 const ENOMEM: u16 = 12;
 const EADDRNOTAVAIL: u16 = 99;
@@ -81,11 +81,13 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
         CONNECT => Kind::Connect {
             bound: has(flag::BOUND),
             search: has(flag::SEARCH_TIMED).then_some(first),
+            restrictions: restrictions(record.second_ns),
         },
         CONNECT_FAILED => Kind::ConnectFailed {
             errno: record.errno,
             cause: cause(record),
             search: has(flag::SEARCH_TIMED).then_some(first),
+            restrictions: restrictions(record.second_ns),
         },
         STATE => Kind::State {
             from: TcpState::from_number(record.from),
@@ -101,6 +103,16 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
         },
         other => return Err(DecodeError::Kind(other)),
     })
+}
+
+/// As `portex_common` packs them: the device in the upper half, the range in the lower.
+fn restrictions(packed: u64) -> Restrictions {
+    let [l0, l1, h0, h1, d0, d1, d2, d3] = packed.to_le_bytes();
+    Restrictions {
+        dev: u32::from_le_bytes([d0, d1, d2, d3]),
+        lo: u16::from_le_bytes([l0, l1]),
+        hi: u16::from_le_bytes([h0, h1]),
+    }
 }
 
 /// EADDRNOTAVAIL alone is not exhaustion: it takes a search, that is, a port that was not bound.
@@ -142,6 +154,7 @@ fn owner(record: &Record) -> Owner {
         uid: record.owner.uid,
         comm: comm[..end].to_vec(),
         cgroup: record.owner.cgroup,
+        start: record.owner.start,
     }
 }
 

@@ -57,7 +57,12 @@ fn a_connect_has_every_field() {
         event.kind,
         Kind::Connect {
             bound: true,
-            search: Some(Duration::from_nanos(1_500))
+            search: Some(Duration::from_nanos(1_500)),
+            restrictions: Restrictions {
+                dev: 0,
+                lo: 700,
+                hi: 0
+            },
         }
     );
 }
@@ -79,7 +84,8 @@ fn no_port_is_null_and_an_unmeasured_search_too() {
         event.kind,
         Kind::Connect {
             bound: false,
-            search: None
+            search: None,
+            restrictions: Restrictions::default(),
         }
     );
 }

@@ -101,7 +101,7 @@ impl Serialize for Line<'_> {
         map.serialize_entry("dst", &event.dst)?;
         map.serialize_entry("dst_port", &event.dst_port)?;
         match &event.kind {
-            Kind::Connect { bound, search } => {
+            Kind::Connect { bound, search, .. } => {
                 map.serialize_entry("bound", bound)?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
             }
@@ -109,6 +109,7 @@ impl Serialize for Line<'_> {
                 errno,
                 cause,
                 search,
+                ..
             } => {
                 map.serialize_entry("errno", &errno_name(*errno))?;
                 map.serialize_entry("cause", cause.name())?;

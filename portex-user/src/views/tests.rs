@@ -3,7 +3,7 @@ use std::{net::Ipv6Addr, time::Duration};
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::event::{Cause, Kind, RingFull, TcpState, samples};
+use crate::event::{Cause, Kind, Restrictions, RingFull, TcpState, samples};
 
 /// 2026-01-02T03:04:05Z is 100 s after boot.
 fn clock() -> Clock {
@@ -67,6 +67,7 @@ fn each_kind_has_its_own_fields_in_json() {
     let connect = fields(Kind::Connect {
         bound: true,
         search: None,
+        restrictions: Restrictions::default(),
     });
     assert_eq!(connect["bound"], true);
     assert_eq!(connect["search_ns"], serde_json::Value::Null);
@@ -135,6 +136,7 @@ fn text_stands_in_columns() {
         errno: 99,
         cause: Cause::NoSourceAddress,
         search: None,
+        restrictions: Restrictions::default(),
     };
     let shown = text(
         &[

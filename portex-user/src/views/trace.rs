@@ -151,7 +151,7 @@ fn source(address: IpAddr, port: Option<u16>) -> String {
 
 fn detail(kind: &Kind) -> String {
     match kind {
-        Kind::Connect { bound, search } => {
+        Kind::Connect { bound, search, .. } => {
             let bound = if *bound { "bound " } else { "" };
             format!("{bound}{}", search_time(*search))
         }
@@ -159,6 +159,7 @@ fn detail(kind: &Kind) -> String {
             errno,
             cause,
             search,
+            ..
         } => format!(
             "{} {} {}",
             errno_name(*errno),

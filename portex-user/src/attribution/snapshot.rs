@@ -1,0 +1,206 @@
+//! The answer: an immutable picture of who holds which ports, which every per-tick view reads.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use crate::ports::PortRange;
+
+/// Who holds which ports, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// When, by `CLOCK_MONOTONIC`.
+    pub time: Duration,
+    /// For how long events were seen before that; `None`: not at all, so that there are no rates.
+    pub watched: Option<Duration>,
+    /// Events that were lost.
+    pub lost: u64,
+    /// Connections, spaces and processes that the model had no room for.
+    pub dropped: u64,
+    /// What the latest reconciliation had to correct.
+    pub drift: Option<Drift>,
+    /// Namespaces that have a space or a pool, by inode number.
+    pub namespaces: Vec<Namespace>,
+    /// Spaces, the most endangered first.
+    pub spaces: Vec<Space>,
+    /// Processes, those with most ports first.
+    pub processes: Vec<Process>,
+    /// Bind pools, the fullest first.
+    pub bind_pools: Vec<BindPool>,
+}
+
+/// What a reconciliation corrected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Ports that the model did not know to be held.
+    pub missed: u64,
+    /// Ports that the model still took for held.
+    pub stale: u64,
+    /// Ports whose state or holder was another.
+    pub changed: u64,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Namespace {
+    /// Inode number.
+    pub inode: u32,
+    /// What people call it. Untrusted.
+    pub name: Option<Arc<str>>,
+    /// `ip_local_port_range`.
+    pub range: PortRange,
+    /// Ports of the range that are reserved.
+    pub reserved: u32,
+    /// `tcp_tw_reuse`.
+    pub tw_reuse: u8,
+    /// TIME_WAITs, FIN_WAIT2 minisockets included.
+    pub time_wait: u32,
+    /// `tcp_max_tw_buckets`.
+    pub max_tw_buckets: u32,
+}
+
+/// The ports that one source can use towards one destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// Destination port.
+    pub dst_port: u16,
+    /// Device that its sockets are bound to (interface index), 0 for none.
+    pub dev: u32,
+    /// The range that its connects take ports from.
+    pub range: PortRange,
+    /// Whether that is a range of their own (`IP_LOCAL_PORT_RANGE`).
+    pub own_range: bool,
+    /// Ports of the range that are not reserved.
+    pub capacity: u32,
+    /// Of these, held by a connection or TIME_WAIT of this space.
+    pub used: u32,
+    /// Of the used, in TIME_WAIT.
+    pub time_wait: u32,
+    /// Of those in TIME_WAIT, the ones that a connect() may take over now.
+    pub recyclable: u32,
+    /// Unusable here because of an explicit bind elsewhere (those counted in `used` not again).
+    pub blocked: u32,
+    /// What the next connects can still get; the least, when not exact.
+    pub free: u32,
+    /// Whether exactly so many connects succeed from now and the next fails.
+    pub exact: bool,
+    /// Share of the capacity that the next connects cannot get, 0 to 1.
+    pub fill: f64,
+    /// Flow of ports.
+    pub rates: Option<Rates>,
+    /// Failed allocations since events are seen.
+    pub failures: Option<u64>,
+    /// When the next connect() fails if all goes on as it does; `None`: not within the horizon.
+    pub exhausts_in: Option<Duration>,
+    /// Ports that are needed in the long run at this rate: rate × time that a port is held.
+    pub need: Option<f64>,
+    /// How long ports were held.
+    pub hold: Option<Percentiles>,
+    /// How long port searches took.
+    pub search: Option<Percentiles>,
+    /// Who holds them, most ports first.
+    pub owners: Vec<Owner>,
+}
+
+/// Events per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Ports allocated, over the latest ten seconds.
+    pub connects: f64,
+    /// The same, smoothed over about a minute.
+    pub connects_smoothed: f64,
+    /// Failed allocations, over the latest ten seconds.
+    pub failures: f64,
+    /// Ports released, over the latest ten seconds.
+    pub releases: f64,
+}
+
+/// A distribution of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percentiles {
+    /// Half were shorter.
+    pub p50: Duration,
+    /// Ninety-nine of a hundred were shorter.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+/// A process as a holder of ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id; `None`: nobody can know who holds these.
+    pub pid: Option<u32>,
+    /// Its name: any bytes but NUL. Untrusted; `unknown` without id.
+    pub comm: Vec<u8>,
+    /// Path of its cgroup. Untrusted.
+    pub cgroup: Option<Arc<str>>,
+}
+
+/// A holder of ports of one space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Who.
+    pub holder: Holder,
+    /// How many, TIME_WAIT included.
+    pub ports: u32,
+    /// Of these, in TIME_WAIT.
+    pub time_wait: u32,
+}
+
+/// A process, over all spaces of one namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// Who.
+    pub holder: Holder,
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Ports held, TIME_WAIT included.
+    pub ports: u32,
+    /// Of these, in TIME_WAIT.
+    pub time_wait: u32,
+    /// Flow of ports.
+    pub rates: Option<Rates>,
+    /// Failed allocations since events are seen.
+    pub failures: Option<u64>,
+    /// How long its port searches took.
+    pub search: Option<Percentiles>,
+    /// How long it held ports.
+    pub hold: Option<Percentiles>,
+    /// Where most of its ports go.
+    pub top: Option<Destination>,
+}
+
+/// A destination and how many ports go there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Address.
+    pub dst: IpAddr,
+    /// Port.
+    pub dst_port: u16,
+    /// Ports held.
+    pub ports: u32,
+}
+
+/// The ports that bind() to port 0 of one address can get.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BindPool {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// The address; unspecified: any.
+    pub src: IpAddr,
+    /// The range that ports are taken from.
+    pub range: PortRange,
+    /// Ports of the range that are not reserved.
+    pub capacity: u32,
+    /// Of these, held by any socket or TIME_WAIT that is in the way.
+    pub used: u32,
+    /// What the next binds can still get; the least, when not exact.
+    pub free: u32,
+    /// Whether exactly so many binds succeed from now and the next fails.
+    pub exact: bool,
+}
