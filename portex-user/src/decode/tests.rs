@@ -85,7 +85,11 @@ fn no_port_is_null_and_an_unmeasured_search_too() {
         Kind::Connect {
             bound: false,
             search: None,
-            restrictions: Restrictions::default(),
+            restrictions: Restrictions {
+                dev: 0,
+                lo: 700,
+                hi: 0
+            },
         }
     );
 }
