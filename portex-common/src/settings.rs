@@ -10,7 +10,8 @@ pub const SOCK_COMMON_BYTES: usize = 104;
 
 /// Byte offsets of kernel fields, resolved from the running kernel's BTF.
 ///
-/// Named after the kernel's structs and fields. Those of `sock_common` hold for sockets and for
+/// Named after the kernel's structs and fields; `bhash_stride` is the size of an
+/// `inet_bind_hashbucket`, `skc_ipv6only_bit` an offset in bits. Those of `sock_common` hold for sockets and for
 /// TIME_WAIT minisockets alike, as both begin with one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,30 @@ pub struct Offsets {
     pub file_private_data: u16,
     pub socket_file: u16,
     pub socket_sk: u16,
+    pub skc_prot: u16,
+    pub skc_bound_dev_if: u16,
+    pub skc_ipv6only_bit: u16,
+    pub skc_bind_node: u16,
+    pub skc_nulls_node: u16,
+    pub local_port_range: u16,
+    pub task_group_leader: u16,
+    pub task_start_boottime: u16,
+    pub proto_hashinfo: u16,
+    pub net_hashinfo: u16,
+    pub hashinfo_ehash: u16,
+    pub hashinfo_ehash_mask: u16,
+    pub hashinfo_bhash: u16,
+    pub hashinfo_bhash_size: u16,
+    pub bhash_chain: u16,
+    pub bhash_stride: u16,
+    pub bucket_net: u16,
+    pub bucket_l3mdev: u16,
+    pub bucket_port: u16,
+    pub bucket_fastreuse: u16,
+    pub bucket_fastreuseport: u16,
+    pub bucket_node: u16,
+    pub bucket_owners: u16,
+    pub tw_ts_recent_stamp: u16,
 }
 
 /// Everything that user space tells the kernel programs.
@@ -70,8 +95,8 @@ pub struct Settings {
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 56, "no hidden padding");
-const _: () = assert!(size_of::<Settings>() == 76, "no hidden padding");
+const _: () = assert!(size_of::<Offsets>() == 104, "no hidden padding");
+const _: () = assert!(size_of::<Settings>() == 124, "no hidden padding");
 
 impl Settings {
     /// Nothing known, nothing filtered: what the object file holds until user space overrides it.
@@ -119,6 +144,30 @@ impl Offsets {
         file_private_data: ABSENT,
         socket_file: ABSENT,
         socket_sk: ABSENT,
+        skc_prot: ABSENT,
+        skc_bound_dev_if: ABSENT,
+        skc_ipv6only_bit: ABSENT,
+        skc_bind_node: ABSENT,
+        skc_nulls_node: ABSENT,
+        local_port_range: ABSENT,
+        task_group_leader: ABSENT,
+        task_start_boottime: ABSENT,
+        proto_hashinfo: ABSENT,
+        net_hashinfo: ABSENT,
+        hashinfo_ehash: ABSENT,
+        hashinfo_ehash_mask: ABSENT,
+        hashinfo_bhash: ABSENT,
+        hashinfo_bhash_size: ABSENT,
+        bhash_chain: ABSENT,
+        bhash_stride: ABSENT,
+        bucket_net: ABSENT,
+        bucket_l3mdev: ABSENT,
+        bucket_port: ABSENT,
+        bucket_fastreuse: ABSENT,
+        bucket_fastreuseport: ABSENT,
+        bucket_node: ABSENT,
+        bucket_owners: ABSENT,
+        tw_ts_recent_stamp: ABSENT,
     };
 }
 

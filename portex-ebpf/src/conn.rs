@@ -9,7 +9,7 @@ use crate::{
     emit::now,
     maps::CONNS,
     owner,
-    read::SockCommon,
+    read::{self, SockCommon},
     settings::setting,
     trouble::{self, Outcome},
 };
@@ -72,6 +72,8 @@ pub(crate) struct Conn {
     /// `inet_sport` before the search: left there by an earlier connection of the socket.
     pub(crate) stale_sport: u16,
     pub(crate) reserved2: u16,
+    /// What `Record::second_ns` of a connect says: device and port range of the socket.
+    pub(crate) restrictions: u64,
 }
 
 impl Conn {
@@ -118,7 +120,7 @@ pub(crate) fn forget(key: u64) {
 
 /// A connection of the running process as its socket shows it now, or `None` when it is filtered.
 #[inline(always)]
-pub(crate) fn observe(sock: &SockCommon) -> Result<Option<Conn>, Loss> {
+pub(crate) fn observe(sk: u64, sock: &SockCommon) -> Result<Option<Conn>, Loss> {
     let owner = owner::current();
     let wanted = setting!(tgid);
     if wanted != 0 && owner.tgid != wanted {
@@ -151,6 +153,7 @@ pub(crate) fn observe(sock: &SockCommon) -> Result<Option<Conn>, Loss> {
         reserved: 0,
         stale_sport: 0,
         reserved2: 0,
+        restrictions: read::restrictions(sk, sock),
     };
     sock.addresses(&mut conn.tuple);
     Ok(Some(conn))

@@ -43,7 +43,7 @@ pub(crate) fn announce(sk: u64) -> Outcome {
         return Ok(());
     }
     let sock = SockCommon::read(sk)?;
-    let Some(mut conn) = observe(&sock)? else {
+    let Some(mut conn) = observe(sk, &sock)? else {
         return Ok(());
     };
     conn.phase = phase::ANNOUNCED;
@@ -81,7 +81,7 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
             release(sk, conn, ReleaseReason::Closed, flag::INFERRED);
         }
     }
-    let Some(mut conn) = observe(sock)? else {
+    let Some(mut conn) = observe(sk, sock)? else {
         return Ok(());
     };
     conn.stale_sport = stale_sport;
@@ -111,7 +111,7 @@ pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
     }
     // The program at the entry was skipped or found the table full: all but the time and, after a
     // success, whether the port was bound, can be told all the same.
-    let Some(mut conn) = observe(&sock)? else {
+    let Some(mut conn) = observe(sk, &sock)? else {
         return Ok(());
     };
     if code != 0 {
@@ -151,6 +151,7 @@ fn hold(conn: &mut Conn, port: u16, flags: u8) {
     }
     let detail = Detail {
         first_ns: now.wrapping_sub(conn.search_ns),
+        second_ns: conn.restrictions,
         flags: flags | bound_flag(conn),
         ..Detail::default()
     };
@@ -173,6 +174,7 @@ pub(crate) fn fail(sk: u64, conn: &mut Conn, errno: u16, flags: u8) {
 pub(crate) fn tell_failure(conn: &Conn, errno: u16, flags: u8) {
     let detail = Detail {
         first_ns: now().wrapping_sub(conn.search_ns),
+        second_ns: conn.restrictions,
         errno,
         flags: flags | bound_flag(conn),
         ..Detail::default()

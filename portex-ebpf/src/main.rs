@@ -7,6 +7,7 @@
 //! * `read`: the only place that reads raw kernel memory
 //! * `conn`: the table of tracked connections; `life`: what may happen to one
 //! * `emit`: the ring buffer; `trouble`: what went wrong, counted
+//! * `walk`: programs that look through the kernel's tables of ports, run when user space asks
 //!
 //! A connection enters the table when a port is looked for, under the address of its socket. It
 //! moves to the address of its TIME_WAIT minisocket, if there is one, and leaves when the port is
@@ -24,6 +25,7 @@ mod probes;
 mod read;
 mod settings;
 mod trouble;
+mod walk;
 
 #[cfg(not(test))]
 #[panic_handler]

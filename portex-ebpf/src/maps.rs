@@ -6,11 +6,19 @@ use aya_ebpf::{
 };
 use portex_common::loss;
 
-use crate::conn::Conn;
+use crate::{conn::Conn, walk::Walk};
 
 /// Records on their way to user space.
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What a walk over the kernel's tables found, on its way to user space.
+#[map]
+pub(crate) static WALKED: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Where a walk stands.
+#[map]
+pub(crate) static WALK: Array<Walk> = Array::with_max_entries(1, 0);
 
 /// What could not be told, by kind: see [`portex_common::loss`].
 #[map]

@@ -4,7 +4,8 @@
 //! that sockets and TIME_WAIT minisockets begin with is read once, in one piece.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user, bpf_task_pt_regs,
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
+    bpf_task_pt_regs,
 };
 use core::{ffi::c_void, mem::MaybeUninit};
 use portex_common::{
@@ -102,6 +103,19 @@ impl SockCommon {
         self.at(setting!(offsets.skc_state)).unwrap_or(0)
     }
 
+    /// Device that the socket is bound to (interface index), 0 for none.
+    #[inline(always)]
+    pub(crate) fn bound_dev_if(&self) -> u32 {
+        self.at(setting!(offsets.skc_bound_dev_if)).unwrap_or(0)
+    }
+
+    /// Whether a socket of family IPv6 takes no IPv4.
+    #[inline(always)]
+    pub(crate) fn is_v6only(&self) -> bool {
+        let bit = setting!(offsets.skc_ipv6only_bit);
+        self.at::<u8>(bit / 8).unwrap_or(0) >> (bit % 8) & 1 == 1
+    }
+
     /// Hash of the 4-tuple in the table of established connections.
     #[inline(always)]
     pub(crate) fn hash(&self) -> u32 {
@@ -155,6 +169,34 @@ pub(crate) fn mapped(address: u32) -> [u32; 4] {
 #[inline(always)]
 fn is_mapped(address: &[u32; 4]) -> bool {
     address[0] == 0 && address[1] == 0 && address[2] == 0xffff_u32.to_be()
+}
+
+/// When the process of the running task began, in clock ticks of 10 ms; 0 where it cannot be read.
+#[inline(always)]
+pub(crate) fn process_start() -> u32 {
+    const TICK_NS: u64 = 10_000_000;
+    if setting!(offsets.task_group_leader) == ABSENT
+        || setting!(offsets.task_start_boottime) == ABSENT
+    {
+        return 0;
+    }
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    let start = kernel(task, setting!(offsets.task_group_leader))
+        .and_then(|leader| kernel::<u64>(leader, setting!(offsets.task_start_boottime)));
+    start.map_or(0, |start| (start / TICK_NS) as u32)
+}
+
+/// Which ports a socket may get: the device that it is bound to in the upper half, its own port range
+/// (`hi << 16 | lo`) in the lower; 0 where it has none.
+#[inline(always)]
+pub(crate) fn restrictions(sk: u64, sock: &SockCommon) -> u64 {
+    let range: u32 = if setting!(offsets.local_port_range) == ABSENT {
+        0
+    } else {
+        kernel(sk, setting!(offsets.local_port_range)).unwrap_or(0)
+    };
+    u64::from(sock.bound_dev_if()) << 32 | u64::from(range)
 }
 
 /// `sk_protocol`: IPPROTO_TCP is 6.

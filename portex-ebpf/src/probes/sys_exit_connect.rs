@@ -89,7 +89,7 @@ fn try_no_source() -> Outcome {
     if (family != AF_INET && family != AF_INET6) || !read::is_tcp(sk)? {
         return Ok(());
     }
-    let Some(mut conn) = conn::observe(&sock)? else {
+    let Some(mut conn) = conn::observe(sk, &sock)? else {
         return Ok(());
     };
     let flags = destination(&mut conn.tuple, read::kernel(regs, regs::ARG1)?)?;

@@ -31,7 +31,7 @@ fn try_return(sk: u64, uaddr: u64, code: i32) -> Outcome {
     if !read::is_tcp(sk)? {
         return Ok(());
     }
-    let Some(mut conn) = conn::observe(&SockCommon::read(sk)?)? else {
+    let Some(mut conn) = conn::observe(sk, &SockCommon::read(sk)?)? else {
         return Ok(());
     };
     // The socket's own is zero by now; this is the kernel's copy of the caller's address.

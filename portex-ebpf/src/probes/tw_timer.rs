@@ -93,6 +93,7 @@ fn try_start(timer: u64) -> Outcome {
         reserved: 0,
         stale_sport: 0,
         reserved2: 0,
+        restrictions: 0,
     };
     sock.addresses(&mut conn.tuple);
     let outcome = conn::insert(key, &conn);

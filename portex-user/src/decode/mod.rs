@@ -159,7 +159,7 @@ fn owner(record: &Record) -> Owner {
 }
 
 /// Words in network byte order; IPv4-mapped becomes IPv4.
-fn address(words: [u32; 4]) -> IpAddr {
+pub(crate) fn address(words: [u32; 4]) -> IpAddr {
     let mut bytes = [0; 16];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
         chunk.copy_from_slice(&word.to_ne_bytes());

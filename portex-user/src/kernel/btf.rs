@@ -47,6 +47,16 @@ struct Type {
     body: usize,
 }
 
+/// Where a member is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Id of its type.
+    id: u32,
+    /// Offset in bits.
+    bits: u32,
+    is_bitfield: bool,
+}
+
 impl<'a> Btf<'a> {
     /// Parses the index of types. `None` when the bytes are no BTF of this machine's byte order.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
@@ -84,17 +94,43 @@ impl<'a> Btf<'a> {
     /// Offset in bytes of a field, by path: `net`, `ns.inum`. Anonymous structs and unions on the
     /// way are looked through. `None` for a bitfield or a field that is not there.
     pub(super) fn offset(&self, of: &str, path: &str) -> Option<u16> {
-        let mut id = self.find(of, kind::STRUCT)?;
-        let mut bits = 0;
-        for name in path.split('.') {
-            let (member, offset) = self.member(self.resolve(id)?, name, 0)?;
-            bits += offset;
-            id = member;
-        }
-        if bits % 8 != 0 {
+        let place = self.place(of, path)?;
+        if place.is_bitfield || place.bits % 8 != 0 {
             return None;
         }
-        u16::try_from(bits / 8).ok()
+        u16::try_from(place.bits / 8).ok()
+    }
+
+    /// Offset in bits of a bitfield's lowest bit, likewise. `None` for what is no bitfield.
+    pub(super) fn bit_offset(&self, of: &str, path: &str) -> Option<u16> {
+        let place = self.place(of, path)?;
+        place
+            .is_bitfield
+            .then(|| u16::try_from(place.bits).ok())
+            .flatten()
+    }
+
+    fn place(&self, of: &str, path: &str) -> Option<Place> {
+        let mut place = Place {
+            id: self.find(of, kind::STRUCT)?,
+            bits: 0,
+            is_bitfield: false,
+        };
+        for name in path.split('.') {
+            let member = self.member(self.resolve(place.id)?, name, 0)?;
+            place = Place {
+                bits: place.bits + member.bits,
+                ..member
+            };
+        }
+        Some(place)
+    }
+
+    /// Size of a struct in bytes.
+    pub(super) fn size(&self, of: &str) -> Option<u16> {
+        let record = self.type_of(self.find(of, kind::STRUCT)?)?;
+        // A struct refers to no type.
+        u16::try_from(record.refers_to).ok()
     }
 
     fn find(&self, name: &str, kind: u32) -> Option<u32> {
@@ -129,8 +165,8 @@ impl<'a> Btf<'a> {
         None
     }
 
-    /// Type and offset in bits of a member, looked for in anonymous members too.
-    fn member(&self, of: Type, name: &str, depth: usize) -> Option<(u32, u32)> {
+    /// A member, looked for in anonymous members too.
+    fn member(&self, of: Type, name: &str, depth: usize) -> Option<Place> {
         if depth > MAX_DEPTH {
             return None;
         }
@@ -145,14 +181,21 @@ impl<'a> Btf<'a> {
             };
             if member_name == 0 {
                 let inner = self.resolve(id)?;
-                let (found, inside) = self.member(inner, name, depth + 1)?;
-                return Some((found, offset + inside));
+                let found = self.member(inner, name, depth + 1)?;
+                return Some(Place {
+                    bits: offset + found.bits,
+                    ..found
+                });
             }
             let record = Type {
                 name: member_name,
                 ..of
             };
-            (width == 0 && self.is_named(&record, name)).then_some((id, offset))
+            self.is_named(&record, name).then_some(Place {
+                id,
+                bits: offset,
+                is_bitfield: width != 0,
+            })
         })
     }
 

@@ -14,21 +14,43 @@ struct Field {
     /// The kernel's struct, and the path of the field in it.
     of: &'static str,
     path: &'static str,
-    /// Bytes that are read there.
-    size: usize,
+    what: What,
     /// Whether nothing works without it.
     essential: bool,
     /// Where it goes.
     slot: fn(&mut Offsets) -> &mut u16,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum What {
+    /// Where in the struct so many bytes are read.
+    Bytes(usize),
+    /// Where the bit is.
+    Bit,
+    /// The size of the struct itself.
+    Size,
+}
+
+macro_rules! what {
+    (bit) => {
+        What::Bit
+    };
+    (size) => {
+        What::Size
+    };
+    ($bytes:literal) => {
+        What::Bytes($bytes)
+    };
+}
+
 macro_rules! field {
-    ($essential:literal $name:ident = $of:literal $path:literal : $size:literal) => {
+    ($essential:literal $name:ident = $of:literal $path:literal : $what:tt) => {
         Field {
             name: stringify!($name),
             of: $of,
             path: $path,
-            size: $size,
+            what: what!($what),
             essential: $essential,
             slot: |offsets| &mut offsets.$name,
         }
@@ -66,6 +88,30 @@ static FIELDS: &[Field] = &[
     field!(false file_private_data = "file" "private_data": 8),
     field!(false socket_file = "socket" "file": 8),
     field!(false socket_sk = "socket" "sk": 8),
+    field!(false skc_prot = "sock_common" "skc_prot": 8),
+    field!(false skc_bound_dev_if = "sock_common" "skc_bound_dev_if": 4),
+    field!(false skc_ipv6only_bit = "sock_common" "skc_ipv6only": bit),
+    field!(false skc_bind_node = "sock_common" "skc_bind_node": 8),
+    field!(false skc_nulls_node = "sock" "__sk_common.skc_nulls_node": 8),
+    field!(false local_port_range = "inet_sock" "local_port_range": 4),
+    field!(false task_group_leader = "task_struct" "group_leader": 8),
+    field!(false task_start_boottime = "task_struct" "start_boottime": 8),
+    field!(false proto_hashinfo = "proto" "h.hashinfo": 8),
+    field!(false net_hashinfo = "net" "ipv4.tcp_death_row.hashinfo": 8),
+    field!(false hashinfo_ehash = "inet_hashinfo" "ehash": 8),
+    field!(false hashinfo_ehash_mask = "inet_hashinfo" "ehash_mask": 4),
+    field!(false hashinfo_bhash = "inet_hashinfo" "bhash": 8),
+    field!(false hashinfo_bhash_size = "inet_hashinfo" "bhash_size": 4),
+    field!(false bhash_chain = "inet_bind_hashbucket" "chain": 8),
+    field!(false bhash_stride = "inet_bind_hashbucket" "": size),
+    field!(false bucket_net = "inet_bind_bucket" "ib_net.net": 8),
+    field!(false bucket_l3mdev = "inet_bind_bucket" "l3mdev": 4),
+    field!(false bucket_port = "inet_bind_bucket" "port": 2),
+    field!(false bucket_fastreuse = "inet_bind_bucket" "fastreuse": 1),
+    field!(false bucket_fastreuseport = "inet_bind_bucket" "fastreuseport": 1),
+    field!(false bucket_node = "inet_bind_bucket" "node": 8),
+    field!(false bucket_owners = "inet_bind_bucket" "owners": 8),
+    field!(false tw_ts_recent_stamp = "tcp_timewait_sock" "tw_ts_recent_stamp": 4),
 ];
 
 /// What the type information of this kernel says.
@@ -83,9 +129,12 @@ pub(super) fn resolve(btf: &Btf<'_>) -> Result<Layout, Error> {
         absent: Vec::new(),
     };
     for field in FIELDS {
-        let offset = btf
-            .offset(field.of, field.path)
-            .filter(|&offset| is_in_reach(field, offset));
+        let found = match field.what {
+            What::Bytes(_) => btf.offset(field.of, field.path),
+            What::Bit => btf.bit_offset(field.of, field.path),
+            What::Size => btf.size(field.of),
+        };
+        let offset = found.filter(|&offset| is_in_reach(field, offset));
         match offset {
             Some(offset) => *(field.slot)(&mut layout.offsets) = offset,
             None if field.essential => return Err(Error::UnknownLayout { field: field.name }),
@@ -98,10 +147,14 @@ pub(super) fn resolve(btf: &Btf<'_>) -> Result<Layout, Error> {
 /// Fields of `sock_common` are read from a copy of its beginning: they must lie in it, and the
 /// addresses, which are read by words, must be aligned.
 fn is_in_reach(field: &Field, offset: u16) -> bool {
+    let (offset_bytes, size) = match field.what {
+        What::Bytes(size) => (usize::from(offset), size),
+        What::Bit => (usize::from(offset / 8), 1),
+        What::Size => return offset != ABSENT,
+    };
     offset != ABSENT
         && (field.of != "sock_common"
-            || (usize::from(offset) + field.size <= SOCK_COMMON_BYTES
-                && usize::from(offset) % field.size.min(4) == 0))
+            || (offset_bytes + size <= SOCK_COMMON_BYTES && offset_bytes % size.min(4) == 0))
 }
 
 /// Whether the table has a field of that name.

@@ -6,6 +6,7 @@
 //! * `attach`: takes the first way that works
 //! * `session`: loads, attaches, detaches
 //! * `ring` and `loss`: records, and what was lost of them
+//! * `walker`: looks through the tables of ports
 
 mod attach;
 mod btf;
@@ -18,9 +19,11 @@ mod probes;
 mod ring;
 mod session;
 mod tracefs;
+mod walker;
 
 pub use attach::{Attached, Off};
 pub use error::Error;
 pub use probes::Way;
 pub use ring::Ring;
 pub use session::{Options, Session};
+pub use walker::{Seen, Walker};

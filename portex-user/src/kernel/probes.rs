@@ -195,13 +195,14 @@ pub(super) fn is_timer(probe: &Probe) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{layout, session::OBJECT};
+    use crate::kernel::{layout, session::OBJECT, walker};
 
     #[test]
     fn the_table_and_the_object_file_name_the_same_programs() {
         let object = aya_obj::Object::parse(OBJECT).expect("the committed object");
         let mut in_object: Vec<&str> = object.programs.keys().map(String::as_str).collect();
         let mut in_table: Vec<&str> = PROBES.iter().map(|probe| probe.program).collect();
+        in_table.extend(walker::PROGRAMS);
         in_object.sort_unstable();
         in_table.sort_unstable();
         in_table.dedup();

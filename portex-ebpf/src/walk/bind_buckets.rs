@@ -1,0 +1,131 @@
+//! The bind hash table (`inet_hashinfo.bhash`): which ports an explicit bind keeps from connect().
+//!
+//! A bucket that only connect() uses has `fastreuse` and `fastreuseport` at -1
+//! (`__inet_hash_connect`); any other is passed over by every port search, whatever its destination.
+
+use aya_ebpf::programs::RawTracePointContext;
+use core::ffi::c_void;
+use portex_common::{Loss, Walked, WalkedKind, settings::ABSENT, walked::walk};
+
+use super::{STEPS, Walk, answer, get, hashinfo, observed, set, tell};
+use crate::{
+    conn::tcp,
+    read::{SockCommon, kernel},
+    settings::setting,
+};
+
+/// Sockets of one bucket that are looked at: a listener's has all that it accepted.
+const SOCKETS: u64 = 64;
+
+/// Arguments: descriptor of a TCP socket, first slot.
+/// Written out, since the macro of aya-ebpf lets raw tracepoints return nothing.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tracepoint")]
+pub extern "C" fn walk_bind_buckets(ctx: *mut c_void) -> u32 {
+    let ctx = RawTracePointContext::new(ctx);
+    let Some(walk) = Walk::begin(ctx.arg(1), 0) else {
+        return walk::FAILED;
+    };
+    let outcome = try_walk(ctx.arg(0), walk);
+    let unfinished = get!(walk.node) != 0 || get!(walk.inner) != 0;
+    answer(walk, unfinished, outcome)
+}
+
+#[inline(always)]
+fn try_walk(fd: u32, walk: *mut Walk) -> Result<u32, Loss> {
+    let info = hashinfo(fd)?;
+    let table: u64 = kernel(info, setting!(offsets.hashinfo_bhash))?;
+    let size = u64::from(kernel::<u32>(info, setting!(offsets.hashinfo_bhash_size))?);
+    for _ in 0..STEPS {
+        let (node, sock_node) = (get!(walk.node), get!(walk.inner));
+        if sock_node != 0 {
+            if get!(walk.inner_seen) >= SOCKETS {
+                if !tell_truncated(get!(walk.port) as u16) {
+                    return Ok(walk::FULL);
+                }
+                set!(walk.inner, 0);
+            } else {
+                if !tell_bound(sock_node)? {
+                    return Ok(walk::FULL);
+                }
+                set!(walk.inner_seen, get!(walk.inner_seen) + 1);
+                set!(walk.inner, kernel(sock_node, 0)?);
+            }
+        } else if node != 0 {
+            let bucket = node.wrapping_sub(u64::from(setting!(offsets.bucket_node)));
+            if is_explicit(bucket)? {
+                let port: u16 = kernel(bucket, setting!(offsets.bucket_port))?;
+                if !tell_bucket(bucket, port)? {
+                    return Ok(walk::FULL);
+                }
+                if setting!(offsets.bucket_owners) != ABSENT {
+                    set!(walk.port, u64::from(port));
+                    set!(walk.inner_seen, 0);
+                    set!(walk.inner, kernel(bucket, setting!(offsets.bucket_owners))?);
+                }
+            }
+            set!(walk.node, kernel(node, 0)?);
+        } else {
+            let slot = get!(walk.slot);
+            if slot >= size {
+                return Ok(walk::END);
+            }
+            let at = table + slot * u64::from(setting!(offsets.bhash_stride));
+            set!(walk.node, kernel(at, setting!(offsets.bhash_chain))?);
+            set!(walk.slot, slot + 1);
+        }
+    }
+    Ok(0)
+}
+
+#[inline(always)]
+fn is_explicit(bucket: u64) -> Result<bool, Loss> {
+    let reuse: i8 = kernel(bucket, setting!(offsets.bucket_fastreuse))?;
+    let reuseport: i8 = kernel(bucket, setting!(offsets.bucket_fastreuseport))?;
+    Ok(reuse >= 0 || reuseport >= 0)
+}
+
+#[inline(always)]
+fn tell_bucket(bucket: u64, port: u16) -> Result<bool, Loss> {
+    let net: u64 = kernel(bucket, setting!(offsets.bucket_net))?;
+    Ok(tell(&Walked {
+        netns: kernel(net, setting!(offsets.net_ns_inum))?,
+        dev: kernel(bucket, setting!(offsets.bucket_l3mdev))?,
+        ..of_port(WalkedKind::Bucket, port)
+    }))
+}
+
+#[inline(always)]
+fn tell_truncated(port: u16) -> bool {
+    tell(&of_port(WalkedKind::Truncated, port))
+}
+
+#[inline(always)]
+fn of_port(kind: WalkedKind, port: u16) -> Walked {
+    // Not a zero that the compiler knows: it would call its memset, which goes byte by byte, and the
+    // verifier with it.
+    let none = core::hint::black_box(0_u32);
+    Walked {
+        kind: kind as u8,
+        state: 0,
+        v6only: 0,
+        reserved: 0,
+        netns: none,
+        dev: none,
+        sport: port,
+        dport: 0,
+        saddr: [none; 4],
+        daddr: [none; 4],
+    }
+}
+
+/// Tells a socket that is bound only; the others are in tables that user space can ask for.
+#[inline(always)]
+fn tell_bound(sock_node: u64) -> Result<bool, Loss> {
+    let sk = sock_node.wrapping_sub(u64::from(setting!(offsets.skc_bind_node)));
+    let sock = SockCommon::read(sk)?;
+    if sock.state() != tcp::CLOSE {
+        return Ok(true);
+    }
+    Ok(tell(&observed(WalkedKind::Bound, &sock)?))
+}
