@@ -8,10 +8,12 @@ use std::{
         unix::fs::MetadataExt as _,
     },
     path::{Path, PathBuf},
-    rc::Rc,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
+
+use super::processes::Directory;
 
 /// `FILEID_KERNFS` (linux/exportfs.h): a file handle that is the 64-bit id of a kernfs node.
 const FILEID_KERNFS: libc::c_int = 0xfe;
@@ -22,7 +24,7 @@ const CACHED: usize = 8_192;
 pub struct Cgroups {
     /// Where the unified hierarchy is mounted.
     root: Option<(PathBuf, File)>,
-    paths: HashMap<u64, Option<Rc<str>>>,
+    paths: HashMap<u64, Option<Arc<str>>>,
 }
 
 #[repr(C)]
@@ -53,7 +55,7 @@ impl Cgroups {
 
     /// The path of a cgroup. A process that is alive helps where the id alone does not (without
     /// CAP_DAC_READ_SEARCH, or in a cgroup namespace).
-    pub fn path(&mut self, id: u64, pid: u32) -> Option<Rc<str>> {
+    pub fn path(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         if id == 0 {
             return None;
         }
@@ -63,7 +65,7 @@ impl Cgroups {
         let path = self
             .by_handle(id)
             .or_else(|| self.by_process(id, pid))
-            .map(Rc::<str>::from);
+            .map(Arc::<str>::from);
         if self.paths.len() >= CACHED {
             self.paths.clear();
         }
@@ -132,10 +134,38 @@ pub fn normalise(text: &str) -> anyhow::Result<String> {
 fn within(mounted: &Path, directory: &Path) -> String {
     let inside = directory.strip_prefix(mounted).unwrap_or(directory);
     let text = format!("/{}", inside.to_string_lossy());
-    match text.strip_suffix(" (deleted)") {
+    without_deleted(text)
+}
+
+/// The kernel's mark on a path that is gone is no part of it.
+fn without_deleted(path: String) -> String {
+    match path.strip_suffix(" (deleted)") {
         Some(before) => before.to_owned(),
-        None => text,
+        None => path,
     }
+}
+
+/// The cgroup of a process in the unified hierarchy; `None` without one, or when it has ended.
+pub(super) fn of_process(directory: &Directory) -> Option<String> {
+    let text = directory.read("cgroup").ok()?;
+    let path = unified_line(&String::from_utf8_lossy(&text))?.to_owned();
+    Some(without_deleted(path))
+}
+
+/// The cgroups of a process in all hierarchies, the unified one first: where the others are in use
+/// still, a container may be in those only.
+pub(super) fn all_of_process(directory: &Directory) -> Vec<String> {
+    let text = directory.read("cgroup").unwrap_or_default();
+    all_lines(&String::from_utf8_lossy(&text))
+}
+
+fn all_lines(text: &str) -> Vec<String> {
+    let others = text
+        .lines()
+        .filter(|line| !line.starts_with("0::"))
+        .filter_map(|line| line.splitn(3, ':').nth(2));
+    let paths = unified_line(text).into_iter().chain(others);
+    paths.map(|path| without_deleted(path.to_owned())).collect()
 }
 
 /// In `/proc/PID/cgroup` the line of the unified hierarchy is `0::/path`.
@@ -191,6 +221,13 @@ mod tests {
             Some("/user.slice")
         );
         assert_eq!(unified_line("12:cpu:/old\n"), None);
+    }
+
+    #[test]
+    fn other_hierarchies_come_after_the_unified_one() {
+        let text = "9:name=systemd:/docker/a\n8:pids:/b:c (deleted)\nodd\n0::/user.slice\n";
+        assert_eq!(all_lines(text), ["/user.slice", "/docker/a", "/b:c"]);
+        assert!(all_lines("").is_empty());
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// The inode number of a namespace file; `None` when the file is another.
-fn inode_of(path: &Path) -> io::Result<Option<u32>> {
+pub(super) fn inode_of(path: &Path) -> io::Result<Option<u32>> {
     let metadata = fs::metadata(path)?;
     let filesystem = rustix::fs::statfs(path)?.f_type;
     if u64::try_from(filesystem) != Ok(NSFS_MAGIC) {
