@@ -1,6 +1,126 @@
 //! The model: owners, port spaces, rates, forecast, retention. Events and what was found on the host
-//! go in, a [`Snapshot`] comes out. Does no I/O.
+//! go in, a [`Snapshot`] comes out. Does no I/O, and is told the time.
+//!
+//! ```text
+//! Event → events ─┐                                ┌─ capacity, recycle  (what connect can get)
+//!                 ├→ spaces, owners, binds → picture ─ pools             (what bind can get)
+//! Found → scan  ──┘                                └─ forecast           (until when)
+//! ```
 
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use self::{
+    activity::Budget,
+    binds::Namespace,
+    owners::Owners,
+    scan::{Ended, Scan},
+    spaces::Spaces,
+};
+
+mod activity;
+mod address;
+mod binds;
+mod capacity;
+mod clock;
+mod events;
+mod forecast;
+mod owners;
+mod pending;
+mod picture;
+mod pools;
+mod processes;
+mod rates;
+mod reconcile;
+mod recycle;
+mod retention;
+mod rows;
+mod scan;
 pub mod snapshot;
+mod space;
+mod spaces;
+#[cfg(test)]
+mod tests;
 
-pub use snapshot::Snapshot;
+pub use snapshot::{Drift, Snapshot};
+
+/// How much the model may keep. What there is no room for is counted ([`Snapshot::dropped`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Held ports, some 60 bytes each.
+    pub sockets: usize,
+    /// Spaces, some 300 bytes each, up to 3 KiB while busy.
+    pub spaces: usize,
+    /// Processes, likewise.
+    pub owners: usize,
+    /// Spaces and processes whose times are kept as distributions, some 10 KiB each.
+    pub histograms: usize,
+    /// Bind pools in a snapshot.
+    pub pools: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 2_097_152,
+            spaces: 262_144,
+            owners: 65_536,
+            histograms: 4_096,
+            pools: 4_096,
+        }
+    }
+}
+
+/// What is known of who holds which ports.
+#[derive(Debug)]
+pub struct State {
+    limits: Limits,
+    /// Since when events are seen.
+    watched_from: Option<u64>,
+    lost: u64,
+    namespaces: FxHashMap<u32, Namespace>,
+    owners: Owners,
+    spaces: Spaces,
+    /// What is left of [`Limits::histograms`].
+    budget: Budget,
+    /// Number of the latest scan, in a byte: held ports that are older than that were not seen by it.
+    generation: u8,
+    scan: Option<Scan>,
+    ended: Option<Ended>,
+    drift: Option<Drift>,
+}
+
+impl State {
+    /// Knows nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            watched_from: None,
+            lost: 0,
+            namespaces: FxHashMap::default(),
+            owners: Owners::new(limits.owners),
+            spaces: Spaces::new(limits.spaces, limits.sockets),
+            budget: Budget(limits.histograms),
+            generation: 0,
+            scan: None,
+            ended: None,
+            drift: None,
+        }
+    }
+
+    /// From now on events are applied; rates count from here.
+    pub fn watch_from(&mut self, now: Duration) {
+        self.watched_from = Some(clock::nanos(now));
+    }
+
+    /// How many events were lost since the beginning. To be told before [`Self::end_scan`]: after a
+    /// loss a scan trusts the model less.
+    pub fn lost(&mut self, total: u64) {
+        self.lost = self.lost.max(total);
+    }
+
+    fn dropped(&self) -> u64 {
+        self.spaces.dropped + self.owners.dropped
+    }
+}

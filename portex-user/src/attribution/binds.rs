@@ -1,0 +1,101 @@
+//! What is known of a namespace beyond its connections: its rules, and the ports that explicit binds
+//! keep from every connect() without a port.
+
+use std::{sync::Arc, time::Duration};
+
+use rustc_hash::FxHashSet;
+
+use super::address::Address;
+use crate::{
+    found::Rules,
+    ports::{PortRange, PortSet},
+};
+
+/// A socket that is no outbound connection: it listens, was accepted, or is only bound. Many share
+/// one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Endpoint {
+    pub(super) address: Address,
+    pub(super) port: u16,
+    /// See [`crate::found::Socket::v6only`].
+    pub(super) v6only: bool,
+}
+
+/// A namespace.
+#[derive(Clone, Debug)]
+pub(super) struct Namespace {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) rules: Rules,
+    /// Ports with a bind bucket that is not connect's own, outside VRFs; without sight of them, the
+    /// ports that are known to have been bound.
+    pub(super) blocked: FxHashSet<u16>,
+    /// Some bucket is in a VRF.
+    pub(super) in_vrf: bool,
+    /// Ports of connections that were bound since the scan.
+    pub(super) bound_since: FxHashSet<u16>,
+    pub(super) endpoints: FxHashSet<Endpoint>,
+    /// Ports of endpoints that are bound to a device.
+    pub(super) device_ports: FxHashSet<u16>,
+    /// TIME_WAITs of accepted connections.
+    pub(super) accepted_time_wait: u32,
+    /// The latest scan looked into it.
+    pub(super) scanned: bool,
+    /// Something happened since that may have changed the blocked ports in a way nobody can know.
+    pub(super) doubtful: bool,
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new(None, initial_rules())
+    }
+}
+
+impl Namespace {
+    pub(super) fn new(name: Option<Arc<str>>, rules: Rules) -> Self {
+        Self {
+            name,
+            rules,
+            blocked: FxHashSet::default(),
+            in_vrf: false,
+            bound_since: FxHashSet::default(),
+            endpoints: FxHashSet::default(),
+            device_ports: FxHashSet::default(),
+            accepted_time_wait: 0,
+            scanned: false,
+            doubtful: false,
+        }
+    }
+
+    /// Whether a port is known to be blocked.
+    pub(super) fn is_blocked(&self, port: u16) -> bool {
+        self.blocked.contains(&port) || self.bound_since.contains(&port)
+    }
+
+    /// The blocked ports that are not reserved.
+    pub(super) fn blocked(&self) -> PortSet {
+        self.blocked
+            .iter()
+            .chain(&self.bound_since)
+            .copied()
+            .filter(|&port| !self.rules.reserved.contains(port))
+            .collect()
+    }
+}
+
+/// What a namespace begins with (`inet_init_net`, `tcp_sk_init`).
+fn initial_rules() -> Rules {
+    Rules {
+        range: PortRange {
+            lo: 32_768,
+            hi: 60_999,
+        },
+        reserved: PortSet::default(),
+        tw_reuse: 2,
+        tw_reuse_delay: Duration::from_secs(1),
+        tw_reuse_coarse: true,
+        tw_reuse_fin_wait2: false,
+        max_tw_buckets: 0,
+        autobind_reuse: false,
+        fin_timeout: Duration::from_secs(60),
+    }
+}

@@ -1,0 +1,242 @@
+//! What an event changes.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    State,
+    activity::Activity,
+    clock::{self, TIME_WAIT},
+    owners::OwnerId,
+    space::{Held, Key, Phase, Timestamps},
+};
+use crate::event::{Cause, Event, Kind, Restrictions, TcpState};
+
+/// Namespaces of which only events are known.
+const MAX_NAMESPACES: usize = 65_536;
+
+impl State {
+    /// Takes an event in. `cgroup` is asked only when a process is first seen.
+    pub fn apply(&mut self, event: &Event, cgroup: impl FnOnce() -> Option<Arc<str>>) {
+        match event.kind {
+            Kind::Connect {
+                bound,
+                search,
+                restrictions,
+            } => self.connect(event, (bound, search), restrictions, cgroup),
+            Kind::ConnectFailed {
+                cause: Cause::RangeExhausted,
+                search,
+                restrictions,
+                ..
+            } => self.fail(event, search, restrictions, cgroup),
+            // Neither of these takes or frees a port.
+            Kind::ConnectFailed { .. } | Kind::State { .. } => {}
+            Kind::TimeWait { substate } => self.time_wait(event, substate, cgroup),
+            Kind::Released {
+                held, time_wait, ..
+            } => self.release(event, held, time_wait, cgroup),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        event: &Event,
+        (bound, search): (bool, Option<Duration>),
+        restrictions: Restrictions,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        let Some(port) = event.src_port else { return };
+        let now = clock::nanos(event.time);
+        let key = Key::of_event(event, restrictions.dev);
+        let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+        if bound {
+            // No connect() without a port gets it from now on.
+            self.note_bound(event.netns, port);
+        }
+        let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
+            return;
+        };
+        let row = space.row(restrictions, &mut self.budget);
+        if let Some(activity) = space.activity(row, now) {
+            activity.connected(search, now, &mut self.budget);
+        }
+        let held = Held {
+            socket: event.socket,
+            at: now,
+            life: 0,
+            owner,
+            phase: Phase::Live,
+            timestamps: Timestamps::Unknown,
+            bound,
+            row,
+            scan: self.generation,
+        };
+        self.spaces.hold(&key, port, held, &mut self.owners);
+        if let Some(process) = self.owners.get_mut(owner) {
+            process.activity.connected(search, now, &mut self.budget);
+        }
+    }
+
+    fn fail(
+        &mut self,
+        event: &Event,
+        search: Option<Duration>,
+        restrictions: Restrictions,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        let now = clock::nanos(event.time);
+        let key = Key::of_event(event, restrictions.dev);
+        let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+        if let Some(space) = self.spaces.open(key, now, &mut self.budget) {
+            let row = space.row(restrictions, &mut self.budget);
+            if let Some(activity) = space.activity(row, now) {
+                activity.failed(search, now, &mut self.budget);
+            }
+        }
+        if let Some(process) = self.owners.get_mut(owner) {
+            process.activity.failed(search, now, &mut self.budget);
+        }
+    }
+
+    fn time_wait(
+        &mut self,
+        event: &Event,
+        substate: TcpState,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        let Some(port) = event.src_port else { return };
+        let now = clock::nanos(event.time);
+        let (phase, life) = if substate == TcpState::FinWait2 {
+            let rules = self.namespaces.get(&event.netns).map(|ns| &ns.rules);
+            let life = rules.map_or(TIME_WAIT, |rules| rules.fin_timeout.min(TIME_WAIT));
+            (Phase::FinWait2, life)
+        } else {
+            (Phase::TimeWait, TIME_WAIT)
+        };
+        let life = clock::millis(life);
+        let key = Key::of_event(event, 0);
+        let known = self.spaces.locate(key, port, event.socket);
+        let generation = self.generation;
+        if let Some(key) = known
+            && let Some(held) = self.spaces.held_mut(&key, port)
+        {
+            if held.socket == 0 {
+                // The event knows who connected, the scan only who had it open.
+                let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+                held.hand_to(owner, now, &mut self.owners);
+            }
+            // Of one that only a scan found, nobody knows when it began.
+            let lived = (held.phase == Phase::Live && held.socket != 0)
+                .then(|| Duration::from_nanos(now.saturating_sub(held.at)));
+            let first = !held.phase.is_time_wait();
+            *held = Held {
+                socket: event.socket,
+                at: now,
+                life,
+                phase,
+                timestamps: Timestamps::Unknown,
+                scan: generation,
+                ..*held
+            };
+            let (row, owner) = (held.row, held.owner);
+            if first {
+                self.on_both(&key, row, owner, now, |activity, _| {
+                    activity.time_waited(lived, now);
+                });
+            }
+            return;
+        }
+        if self
+            .spaces
+            .held(&key, port)
+            .is_some_and(|held| held.at >= now)
+        {
+            return; // The port has gone on to a later connection.
+        }
+        // Its connect was lost; what the model took for the holder has ended unseen.
+        let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+        let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
+            return;
+        };
+        let row = space.row(Restrictions::default(), &mut self.budget);
+        let held = Held {
+            socket: event.socket,
+            at: now,
+            life,
+            owner,
+            phase,
+            timestamps: Timestamps::Unknown,
+            bound: false,
+            row,
+            scan: generation,
+        };
+        self.spaces.hold(&key, port, held, &mut self.owners);
+        self.on_both(&key, row, owner, now, |activity, _| {
+            activity.time_waited(None, now);
+        });
+    }
+
+    fn release(
+        &mut self,
+        event: &Event,
+        held: Duration,
+        time_wait: Option<Duration>,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        let Some(port) = event.src_port else { return };
+        let now = clock::nanos(event.time);
+        let mut key = Key::of_event(event, 0);
+        let freed = self
+            .spaces
+            .locate(key, port, event.socket)
+            .and_then(|known| {
+                key = known;
+                self.spaces.free(&key, port, now, &mut self.owners)
+            });
+        if let Some(scan) = &mut self.scan {
+            scan.note_released(&key, port, now);
+        }
+        let (row, owner) = if let Some(freed) = freed {
+            // The bind bucket may have gone with it.
+            if let Some(namespace) = self.namespaces.get_mut(&event.netns) {
+                namespace.doubtful |= freed.bound || namespace.is_blocked(port);
+            }
+            (freed.row, freed.owner)
+        } else {
+            // Its connect was lost. There is nothing to free, but it did take place.
+            let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+            (0, owner)
+        };
+        self.on_both(&key, row, owner, now, |activity, budget| {
+            activity.released(held, time_wait, now, budget);
+        });
+    }
+
+    /// Counts it for the row of the space, if there is one, and for the process.
+    fn on_both(
+        &mut self,
+        key: &Key,
+        row: u8,
+        owner: OwnerId,
+        now: u64,
+        count: impl Fn(&mut Activity, &mut super::activity::Budget),
+    ) {
+        if let Some(space) = self.spaces.map.get_mut(key) {
+            // One that only a scan has seen has no rows yet.
+            space.row(Restrictions::default(), &mut self.budget);
+            if let Some(activity) = space.activity(row, now) {
+                count(activity, &mut self.budget);
+            }
+        }
+        if let Some(process) = self.owners.get_mut(owner) {
+            count(&mut process.activity, &mut self.budget);
+        }
+    }
+
+    fn note_bound(&mut self, netns: u32, port: u16) {
+        if self.namespaces.len() < MAX_NAMESPACES || self.namespaces.contains_key(&netns) {
+            let namespace = self.namespaces.entry(netns).or_default();
+            namespace.bound_since.insert(port);
+        }
+    }
+}

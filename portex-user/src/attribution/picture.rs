@@ -1,0 +1,191 @@
+//! From the state to the picture of it.
+
+use std::{cmp::Ordering, time::Duration};
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    State,
+    binds::Namespace,
+    clock::{self, SECOND},
+    pools,
+    processes::Shares,
+    rows::Ground,
+    scan::Ended,
+    snapshot::{self, BindPool, Snapshot},
+    space::{Key, Space},
+    spaces,
+};
+
+/// What a scan found is only that exact for a while, in nanoseconds.
+const FRESH: u64 = 2 * SECOND;
+
+impl State {
+    /// The picture at this moment.
+    pub fn snapshot(&self, now: Duration) -> Snapshot {
+        let time = now;
+        let now = clock::nanos(now);
+        let mut by_namespace: FxHashMap<u32, Vec<&Key>> = FxHashMap::default();
+        let shown = |space: &Space| !space.is_idle(now.saturating_sub(spaces::IDLE));
+        for (key, _) in self.spaces.map.iter().filter(|(_, space)| shown(space)) {
+            by_namespace.entry(key.netns).or_default().push(key);
+        }
+        for netns in self.namespaces.keys() {
+            by_namespace.entry(*netns).or_default();
+        }
+        let mut picture = Snapshot {
+            time,
+            watched: self
+                .watched_from
+                .map(|from| Duration::from_nanos(now.saturating_sub(from))),
+            lost: self.lost,
+            dropped: self.dropped(),
+            drift: self.drift,
+            ..Snapshot::default()
+        };
+        let mut shares = Shares::default();
+        for (netns, keys) in by_namespace {
+            self.add_namespace(netns, &keys, now, &mut shares, &mut picture);
+        }
+        picture.processes = self.processes(&shares, now);
+        adopt_strays(&mut picture.spaces);
+        picture.spaces.sort_by(by_danger);
+        picture.bind_pools.sort_by(by_fill);
+        picture
+            .namespaces
+            .sort_unstable_by_key(|namespace| namespace.inode);
+        picture
+    }
+
+    fn add_namespace(
+        &self,
+        netns: u32,
+        keys: &[&Key],
+        now: u64,
+        shares: &mut Shares,
+        picture: &mut Snapshot,
+    ) {
+        let unseen = Namespace::default();
+        let namespace = self.namespaces.get(&netns).unwrap_or(&unseen);
+        let ground = Ground {
+            namespace,
+            blocked: namespace.blocked(),
+            fresh: self
+                .ended
+                .is_some_and(|ended| self.is_fresh(&ended, namespace, now)),
+        };
+        let mut time_wait = namespace.accepted_time_wait;
+        let rows_before = picture.spaces.len();
+        for &key in keys {
+            let Some(space) = self.spaces.map.get(key) else {
+                continue;
+            };
+            shares.add(key, space);
+            let minisockets = space.held.values().filter(|held| held.phase.is_time_wait());
+            time_wait += u32::try_from(minisockets.count()).unwrap_or(u32::MAX);
+            self.add_rows((key, space), &ground, now, &mut picture.spaces);
+        }
+        let room = self.limits.pools.saturating_sub(picture.bind_pools.len());
+        let pools = self.pools(netns, keys, &ground, room);
+        let refused = pools::addresses(keys, namespace).saturating_sub(pools.len());
+        picture.dropped += refused as u64;
+        if picture.spaces.len() == rows_before && pools.is_empty() {
+            return;
+        }
+        picture.bind_pools.extend(pools);
+        let rules = &namespace.rules;
+        picture.namespaces.push(snapshot::Namespace {
+            inode: netns,
+            name: namespace.name.clone(),
+            range: rules.range,
+            reserved: rules.reserved.count_in(rules.range),
+            tw_reuse: rules.tw_reuse,
+            time_wait,
+            max_tw_buckets: rules.max_tw_buckets,
+        });
+    }
+
+    /// Whether what the scan said of the binds, and the events since, can be relied on.
+    fn is_fresh(&self, ended: &Ended, namespace: &Namespace, now: u64) -> bool {
+        ended.sight.binds
+            && namespace.scanned
+            && !namespace.doubtful
+            && now.saturating_sub(ended.at) <= FRESH
+            && ended.lost == self.lost
+            && ended.dropped == self.dropped()
+    }
+}
+
+/// The sooner it is exhausted, the more connects fail, the fuller: the earlier.
+fn by_danger(a: &snapshot::Space, b: &snapshot::Space) -> Ordering {
+    let end = |space: &snapshot::Space| space.exhausts_in.unwrap_or(Duration::MAX);
+    let failures = |space: &snapshot::Space| space.rates.map_or(0.0, |rates| rates.failures);
+    let name = |space: &snapshot::Space| {
+        (
+            space.netns,
+            space.src,
+            space.dst,
+            space.dst_port,
+            space.dev,
+            space.range,
+        )
+    };
+    end(a)
+        .cmp(&end(b))
+        .then_with(|| failures(b).total_cmp(&failures(a)))
+        .then_with(|| b.fill.total_cmp(&a.fill))
+        .then_with(|| b.used.cmp(&a.used))
+        .then_with(|| name(a).cmp(&name(b)))
+}
+
+fn by_fill(a: &BindPool, b: &BindPool) -> Ordering {
+    let left = |pool: &BindPool| f64::from(pool.free) / f64::from(pool.capacity.max(1));
+    left(a)
+        .total_cmp(&left(b))
+        .then_with(|| (a.netns, a.src).cmp(&(b.netns, b.src)))
+}
+
+/// A failure whose source is not known any more counts for the only space that it can belong to.
+fn adopt_strays(rows: &mut Vec<snapshot::Space>) {
+    let is_stray = |row: &snapshot::Space| row.src.is_unspecified() && row.used == 0;
+    if !rows.iter().any(is_stray) {
+        return;
+    }
+    let toward = |row: &snapshot::Space| {
+        (
+            row.netns,
+            row.dst,
+            row.dst_port,
+            row.dev,
+            row.own_range,
+            row.range,
+        )
+    };
+    let (strays, mut kept): (Vec<_>, Vec<_>) = std::mem::take(rows).into_iter().partition(is_stray);
+    let mut known: FxHashMap<_, Option<usize>> = FxHashMap::default();
+    for (index, row) in kept.iter().enumerate() {
+        known
+            .entry(toward(row))
+            .and_modify(|only| *only = None)
+            .or_insert(Some(index));
+    }
+    let mut alone = Vec::new();
+    for stray in strays {
+        let only = known.get(&toward(&stray)).copied().flatten();
+        match only.and_then(|index| kept.get_mut(index)) {
+            Some(row) => add_failures(row, &stray),
+            None => alone.push(stray),
+        }
+    }
+    kept.append(&mut alone);
+    *rows = kept;
+}
+
+fn add_failures(row: &mut snapshot::Space, stray: &snapshot::Space) {
+    if let (Some(sum), Some(more)) = (&mut row.failures, stray.failures) {
+        *sum += more;
+    }
+    if let (Some(sum), Some(more)) = (&mut row.rates, stray.rates) {
+        sum.failures += more.failures;
+    }
+}

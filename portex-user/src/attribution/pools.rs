@@ -1,0 +1,154 @@
+//! What bind() to port 0 can still get, per local address (kernel-facts.md §5).
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    State, address::Address, binds::Namespace, capacity::Field, rows::Ground, snapshot::BindPool,
+    space::Key,
+};
+use crate::ports::PortSet;
+
+/// The ports of one namespace that are held, by who is in whose way (`inet_rcv_saddr_equal`).
+#[derive(Default)]
+struct Sockets {
+    by_address: FxHashMap<Address, PortSet>,
+    /// Held by any socket at all.
+    any: PortSet,
+    /// Held for every address: by a socket without address that takes both families.
+    both: PortSet,
+    /// Held for every IPv4 address.
+    v4: PortSet,
+    /// Held by an IPv6 address: perhaps of an IPv6-only socket, which cannot be told.
+    by_v6: PortSet,
+    /// Held by `::` of an IPv6-only socket.
+    only_v6: PortSet,
+    on_device: bool,
+}
+
+impl State {
+    /// The pools of a namespace: of each local address that has a space or a bound socket. At most
+    /// `room` of them.
+    pub(super) fn pools(
+        &self,
+        netns: u32,
+        keys: &[&Key],
+        ground: &Ground<'_>,
+        room: usize,
+    ) -> Vec<BindPool> {
+        let namespace = ground.namespace;
+        let rules = &namespace.rules;
+        let nothing = PortSet::default();
+        let field = Field::new(rules.range, &rules.reserved, &nothing);
+        let sockets = self.sockets(keys, namespace, &field, room);
+        let sight = self.ended.map(|ended| ended.sight).unwrap_or_default();
+        let known = ground.fresh
+            && sight.bound_sockets
+            && !rules.autobind_reuse
+            && !namespace.in_vrf
+            && !sockets.on_device;
+        let mut pools: Vec<BindPool> = sockets
+            .by_address
+            .keys()
+            .map(|&address| {
+                let (busy, sure) = sockets.in_the_way(address);
+                let used = busy.count_in(rules.range);
+                let free = field.free(used, |port| busy.contains(port));
+                BindPool {
+                    netns,
+                    src: address.ip(),
+                    range: rules.range,
+                    capacity: field.capacity,
+                    used,
+                    free: free.ports,
+                    exact: known && sure && free.exact,
+                }
+            })
+            .collect();
+        pools.sort_unstable_by_key(|pool| (pool.free, pool.src));
+        pools
+    }
+
+    fn sockets(
+        &self,
+        keys: &[&Key],
+        namespace: &Namespace,
+        field: &Field<'_>,
+        room: usize,
+    ) -> Sockets {
+        let mut sockets = Sockets::default();
+        for endpoint in &namespace.endpoints {
+            if field.contains(endpoint.port) {
+                sockets.add(endpoint.address, endpoint.port, endpoint.v6only, room);
+                sockets.on_device |= namespace.device_ports.contains(&endpoint.port);
+            }
+        }
+        for key in keys {
+            let Some(space) = self.spaces.map.get(*key) else {
+                continue;
+            };
+            sockets.on_device |= key.dev != 0 && !space.held.is_empty();
+            sockets.open(key.src, room);
+            for &port in space.held.keys().filter(|&&port| field.contains(port)) {
+                sockets.add(key.src, port, false, room);
+            }
+        }
+        sockets
+    }
+}
+
+impl Sockets {
+    /// A pool of its own for an address, if there is room for one more.
+    fn open(&mut self, address: Address, room: usize) -> Option<&mut PortSet> {
+        if self.by_address.len() >= room && !self.by_address.contains_key(&address) {
+            return None;
+        }
+        Some(self.by_address.entry(address).or_default())
+    }
+
+    fn add(&mut self, address: Address, port: u16, v6only: bool, room: usize) {
+        if let Some(ports) = self.open(address, room) {
+            ports.insert(port);
+        }
+        self.any.insert(port);
+        let family = match (address.is_unspecified(), address.is_v4()) {
+            (true, true) => &mut self.v4,
+            (true, false) if v6only => &mut self.only_v6,
+            (true, false) => &mut self.both,
+            (false, false) => &mut self.by_v6,
+            (false, true) => return,
+        };
+        family.insert(port);
+    }
+
+    /// The ports that a bind to the address cannot get, and whether that is beyond doubt.
+    fn in_the_way(&self, address: Address) -> (PortSet, bool) {
+        if address.is_unspecified() {
+            // One that is IPv6 only leaves IPv4 alone.
+            let doubt = address.is_v4() && !(self.by_v6.is_empty() && self.only_v6.is_empty());
+            return (self.any.clone(), !doubt);
+        }
+        let mut busy = self.by_address.get(&address).cloned().unwrap_or_default();
+        busy.extend_from(&self.both);
+        if address.is_v4() {
+            busy.extend_from(&self.v4);
+            return (busy, true);
+        }
+        busy.extend_from(&self.only_v6);
+        busy.extend_from(&self.v4);
+        // Whether `0.0.0.0` is in the way of an IPv6 address differs between kernels.
+        (busy, self.v4.is_empty())
+    }
+}
+
+/// Addresses of a namespace that could have a pool.
+pub(super) fn addresses(keys: &[&Key], namespace: &Namespace) -> usize {
+    let mut addresses: FxHashSet<Address> = keys.iter().map(|key| key.src).collect();
+    let range = namespace.rules.range;
+    let bound = namespace.endpoints.iter();
+    addresses.extend(
+        bound
+            .filter(|endpoint| range.contains(endpoint.port))
+            .map(|endpoint| endpoint.address),
+    );
+    addresses.len()
+}

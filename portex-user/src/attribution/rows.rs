@@ -1,0 +1,266 @@
+//! From a space to its rows in the picture: what of each range is used, by whom, and until when.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    State,
+    activity::Activity,
+    binds::Namespace,
+    capacity::{self, Field},
+    clock,
+    forecast::{Outlook, Returns},
+    owners::OwnerId,
+    rates::{Count, window},
+    recycle::{Claim, Recycling},
+    snapshot::{self, Holder},
+    space::{Held, Key, Row, Space, Timestamps},
+    spaces,
+};
+use crate::ports::{PortRange, PortSet};
+
+/// A namespace, as all of its rows need it.
+pub(super) struct Ground<'a> {
+    pub(super) namespace: &'a Namespace,
+    /// Blocked, and not reserved.
+    pub(super) blocked: PortSet,
+    /// What the latest scan says of it still holds.
+    pub(super) fresh: bool,
+}
+
+/// What a row adds up.
+#[derive(Default)]
+struct Tally {
+    used: u32,
+    time_wait: u32,
+    recyclable: u32,
+    /// Of the used, in B.
+    used_in_b: u32,
+    /// In R − B, and in the way.
+    taken: u32,
+    unsure: bool,
+    /// Of the TIME_WAITs, with timestamps, and without.
+    timestamps: (u32, u32),
+    /// Ports, and of these in TIME_WAIT.
+    owners: FxHashMap<OwnerId, (u32, u32)>,
+    returns: Returns,
+}
+
+impl State {
+    /// Adds the rows of a space.
+    pub(super) fn add_rows(
+        &self,
+        (key, space): (&Key, &Space),
+        ground: &Ground<'_>,
+        now: u64,
+        rows: &mut Vec<snapshot::Space>,
+    ) {
+        let is_recent = |row: &&Row| row.touched.saturating_add(spaces::IDLE) >= now;
+        let nothing = Row::default();
+        let base = space.rows.first().unwrap_or(&nothing);
+        rows.push(self.row((key, space), base, ground, now));
+        for own in space.rows.iter().skip(1).filter(is_recent) {
+            rows.push(self.row((key, space), own, ground, now));
+        }
+    }
+
+    fn row(
+        &self,
+        (key, space): (&Key, &Space),
+        row: &Row,
+        ground: &Ground<'_>,
+        now: u64,
+    ) -> snapshot::Space {
+        let rules = &ground.namespace.rules;
+        let range = range_of(row, rules.range);
+        let field = Field::new(range, &rules.reserved, &ground.blocked);
+        let others = (key.dev != 0)
+            .then(|| self.spaces.map.get(&Key { dev: 0, ..*key }))
+            .flatten();
+        let recycling = Recycling::new(rules, key);
+        let prefix = Prefix { space, others };
+        let tally = prefix.tally(&field, &recycling, now);
+        let in_use = |port: u16| {
+            let held = prefix.held(port);
+            held.is_some_and(|held| prefix.claim(held, false, &recycling, now) != Claim::Recyclable)
+        };
+        let free = field.free(tally.taken, in_use);
+        let known = key.dev == 0 || !ground.namespace.in_vrf;
+        let activity = &row.activity;
+        let watched = self.watched_from;
+        let exhausts_in = watched.and_then(|from| {
+            let outlook = outlook(&tally, space, range, rules.range, (from, now));
+            Outlook {
+                free: f64::from(free.ports),
+                keeps: recycling.keeps(tally.timestamps.0 > tally.timestamps.1),
+                ..outlook
+            }
+            .exhausts_in()
+        });
+        snapshot::Space {
+            netns: key.netns,
+            src: key.src.ip(),
+            dst: key.dst.ip(),
+            dst_port: key.dst_port,
+            dev: key.dev,
+            range,
+            own_range: row.own.is_some(),
+            capacity: field.capacity,
+            used: tally.used,
+            time_wait: tally.time_wait,
+            recyclable: tally.recyclable,
+            blocked: field.in_b.saturating_sub(tally.used_in_b),
+            free: free.ports,
+            exact: ground.fresh && known && free.exact && !tally.unsure,
+            fill: fill(free.ports, field.capacity),
+            rates: watched.map(|from| activity.flow.rates(from, now)),
+            failures: watched.map(|_| activity.failures),
+            exhausts_in,
+            need: watched.and_then(|from| need(activity, from, now)),
+            hold: activity.hold(),
+            search: activity.search(),
+            owners: self.owners_of(tally.owners),
+        }
+    }
+
+    fn owners_of(&self, shares: FxHashMap<OwnerId, (u32, u32)>) -> Vec<snapshot::Owner> {
+        let mut shares: Vec<_> = shares.into_iter().collect();
+        shares.sort_unstable_by_key(|&(id, (ports, _))| (Reverse(ports), id));
+        let owner = |(id, (ports, time_wait))| snapshot::Owner {
+            holder: self.holder_of(id),
+            ports,
+            time_wait,
+        };
+        shares.into_iter().map(owner).collect()
+    }
+
+    pub(super) fn holder_of(&self, owner: OwnerId) -> Holder {
+        self.owners.get(owner).map_or_else(
+            || Holder {
+                pid: None,
+                comm: b"unknown".to_vec(),
+                cgroup: None,
+            },
+            super::owners::Process::holder,
+        )
+    }
+}
+
+/// What holds ports of a space: sockets without a device are in the way of those with one, not the
+/// other way round.
+struct Prefix<'a> {
+    space: &'a Space,
+    others: Option<&'a Space>,
+}
+
+impl<'a> Prefix<'a> {
+    fn held(&self, port: u16) -> Option<(u16, &'a Held)> {
+        let held = self.space.held.get(&port);
+        let held = held.or_else(|| self.others?.held.get(&port));
+        held.map(|held| (port, held))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u16, &'a Held)> {
+        let own = &self.space.held;
+        let others = self.others.into_iter().flat_map(|others| &others.held);
+        own.iter()
+            .chain(others.filter(|(port, _)| !own.contains_key(port)))
+            .map(|(&port, held)| (port, held))
+    }
+
+    fn claim(
+        &self,
+        (port, held): (u16, &Held),
+        blocked: bool,
+        recycling: &Recycling,
+        now: u64,
+    ) -> Claim {
+        let claim = recycling.claim(held, blocked, now);
+        let second = self.others.and_then(|others| others.held.get(&port));
+        // Which of two the kernel looks at is chance.
+        let both = second.is_some_and(|second| !std::ptr::eq(second, held));
+        if both && claim == Claim::Recyclable {
+            Claim::Unsure
+        } else {
+            claim
+        }
+    }
+
+    fn tally(&self, field: &Field<'_>, recycling: &Recycling, now: u64) -> Tally {
+        let mut tally = Tally::default();
+        for (port, held) in self.iter().filter(|(port, _)| field.contains(*port)) {
+            let blocked = field.is_blocked(port);
+            let claim = self.claim((port, held), blocked, recycling, now);
+            tally.add(held, claim, blocked);
+            if held.phase.is_time_wait() && claim != Claim::Recyclable {
+                let returns = recycling.returns(held, blocked).saturating_sub(now);
+                tally.returns.add(1.0, clock::seconds(returns));
+            }
+        }
+        tally
+    }
+}
+
+impl Tally {
+    fn add(&mut self, held: &Held, claim: Claim, blocked: bool) {
+        let time_wait = u32::from(held.phase.is_time_wait());
+        self.used += 1;
+        self.time_wait += time_wait;
+        self.recyclable += u32::from(claim == Claim::Recyclable);
+        self.used_in_b += u32::from(blocked);
+        self.taken += u32::from(!blocked && claim != Claim::Recyclable);
+        self.unsure |= !blocked && claim == Claim::Unsure;
+        let share = self.owners.entry(held.owner).or_default();
+        share.0 += 1;
+        share.1 += time_wait;
+        match held.timestamps {
+            Timestamps::Yes => self.timestamps.0 += 1,
+            Timestamps::No => self.timestamps.1 += 1,
+            Timestamps::Unknown => {}
+        }
+    }
+}
+
+fn range_of(row: &Row, namespace: PortRange) -> PortRange {
+    row.own
+        .map_or(namespace, |(lo, hi)| namespace.narrowed(lo, hi))
+}
+
+/// What goes on in a range, whoever takes ports from it.
+fn outlook(
+    tally: &Tally,
+    space: &Space,
+    range: PortRange,
+    namespace: PortRange,
+    (from, now): (u64, u64),
+) -> Outlook {
+    let mut outlook = Outlook {
+        live: f64::from(tally.used - tally.time_wait),
+        returns: tally.returns.clone(),
+        counted_over: clock::seconds(window(from, now)),
+        ..Outlook::default()
+    };
+    for row in &space.rows {
+        let share = capacity::share(range_of(row, namespace), range);
+        let rate = |count| share * row.activity.flow.per_second(count, from, now);
+        outlook.arrivals += rate(Count::Connect) + rate(Count::Failure);
+        outlook.into_time_wait += rate(Count::TimeWait);
+        outlook.direct += rate(Count::Direct);
+    }
+    outlook
+}
+
+/// Little's law: ports in use in the long run. Before the first release, a TIME_WAIT is taken to last.
+fn need(activity: &Activity, from: u64, now: u64) -> Option<f64> {
+    let connects = activity.flow.per_second(Count::Connect, from, now);
+    let to_come = || Some(activity.live.get()? + clock::TIME_WAIT.as_secs_f64());
+    Some(connects * activity.hold.get().or_else(to_come)?)
+}
+
+fn fill(free: u32, capacity: u32) -> f64 {
+    if capacity == 0 {
+        return 1.0;
+    }
+    1.0 - f64::from(free.min(capacity)) / f64::from(capacity)
+}

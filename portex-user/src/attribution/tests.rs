@@ -1,0 +1,10 @@
+//! Scripted events and scans, and a small kernel as the judge.
+
+mod bounds;
+mod events;
+mod exactness;
+mod forecasts;
+mod kernel;
+mod reconciliation;
+mod scans;
+mod script;
