@@ -93,19 +93,40 @@ impl Filter {
         cgroup: impl FnOnce() -> Option<P>,
     ) -> bool {
         let owner = &event.owner;
-        self.pid.is_none_or(|pid| owner.pid == pid)
-            && self.netns.is_none_or(|netns| event.netns == netns)
+        self.wants_netns(event.netns)
             && (!self.failures || matches!(event.kind, Kind::ConnectFailed { .. }))
+            && self.wants_src(event.src, event.src_port)
+            && self.wants_dst(event.dst, event.dst_port)
+            && self.wants_owner(Some(owner.pid), &owner.comm, cgroup)
+    }
+
+    /// Whether a network namespace is wanted, by its inode number.
+    pub fn wants_netns(&self, netns: u32) -> bool {
+        self.netns.is_none_or(|wanted| wanted == netns)
+    }
+
+    /// Whether a source is wanted; without a port it stands for all of them.
+    pub fn wants_src(&self, address: IpAddr, port: Option<u16>) -> bool {
+        self.src.is_none_or(|src| src.has(address, port))
+    }
+
+    /// Whether a destination is wanted.
+    pub fn wants_dst(&self, address: IpAddr, port: u16) -> bool {
+        self.dst.is_none_or(|dst| dst.has(address, Some(port)))
+    }
+
+    /// Whether a process is wanted. The path of its cgroup is asked for only when it matters.
+    pub fn wants_owner<P: AsRef<str>>(
+        &self,
+        pid: Option<u32>,
+        comm: &[u8],
+        cgroup: impl FnOnce() -> Option<P>,
+    ) -> bool {
+        self.pid.is_none_or(|wanted| pid == Some(wanted))
             && self
                 .comm
                 .as_ref()
-                .is_none_or(|comm| owner.comm == comm.as_bytes())
-            && self
-                .src
-                .is_none_or(|src| src.has(event.src, event.src_port))
-            && self
-                .dst
-                .is_none_or(|dst| dst.has(event.dst, Some(event.dst_port)))
+                .is_none_or(|wanted| comm == wanted.as_bytes())
             && self
                 .cgroup
                 .as_ref()

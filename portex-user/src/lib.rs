@@ -15,6 +15,7 @@ pub mod filter;
 pub mod found;
 pub mod inventory;
 pub mod kernel;
+pub mod observe;
 pub mod ports;
 pub mod source;
 pub mod stream;

@@ -1,8 +1,11 @@
 //! The command line: what may be said, and which part of portex answers. The only module that knows
 //! clap.
 
+mod check;
 mod demo;
+mod observe;
 mod options;
+mod snapshot;
 mod stop;
 mod trace;
 
@@ -26,6 +29,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(trace::Args),
+    Snapshot(snapshot::Args),
+    Check(check::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorkload,
@@ -37,6 +42,8 @@ pub fn main() -> ExitCode {
     start_log(cli.verbose);
     let outcome = match &cli.command {
         Command::Trace(args) => trace::run(args, cli.verbose),
+        Command::Snapshot(args) => snapshot::run(args, cli.verbose),
+        Command::Check(args) => return check::run(args, cli.verbose),
         Command::Demo(args) => demo::run(args, cli.verbose),
         Command::DemoWorkload => crate::demo::workload::main(),
     };

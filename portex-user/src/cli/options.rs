@@ -42,9 +42,6 @@ pub(super) struct Which {
     /// Only connections of this cgroup and those below it
     #[arg(long, value_name = "PATH")]
     cgroup: Option<String>,
-    /// Only failed allocations
-    #[arg(long)]
-    pub(super) failures: bool,
 }
 
 impl Which {
@@ -67,7 +64,7 @@ impl Which {
             dst: self.dst,
             netns: self.netns.as_deref().map(netns::resolve).transpose()?,
             cgroup: cgroup?,
-            failures: self.failures,
+            failures: false,
         })
     }
 }
@@ -156,10 +153,16 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn style(&self) -> Style {
-        let color = match self.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => {
+        self.color.style()
+    }
+}
+
+impl ColorChoice {
+    pub(super) fn style(self) -> Style {
+        let color = match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
                 io::stdout().is_terminal()
                     && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
@@ -172,13 +175,13 @@ impl Output {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ColorChoice {
+pub(super) enum ColorChoice {
     Auto,
     Always,
     Never,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let help = "write it as 30s, 5m or 1h";
     let signed: SignedDuration = text.parse().map_err(|_| help)?;
     match Duration::try_from(signed) {

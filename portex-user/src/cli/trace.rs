@@ -25,6 +25,9 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
+    /// Only failed allocations
+    #[arg(long, help_heading = "Which events")]
+    failures: bool,
     /// Every state change of outbound connections too
     #[arg(long, help_heading = "Which events", conflicts_with = "failures")]
     states: bool,
@@ -42,12 +45,15 @@ fn after_help() -> String {
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    let filter = args.which.filter()?;
+    let filter = Filter {
+        failures: args.failures,
+        ..args.which.filter()?
+    };
     let options = Options {
         way: args.how.way(),
         pid: filter.pid,
         netns: filter.netns,
-        failures: args.which.failures,
+        failures: args.failures,
         states: args.states,
         ring_bytes: args.how.ring_size,
         max_sockets: args.how.max_sockets(),

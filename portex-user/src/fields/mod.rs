@@ -1,5 +1,12 @@
 //! The table of fields: names, widths and help, one for every output that shows them.
 
+mod snapshot;
+
+pub use snapshot::{
+    BIND_POOLS, PROCESSES, PoolColumn, ProcessColumn, SPACES, SPARE_POOL_COLUMNS,
+    SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS, SpaceColumn,
+};
+
 /// A column of `portex trace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
@@ -23,12 +30,14 @@ pub enum Column {
 
 /// How a column is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
+pub struct Field<C = Column> {
     /// Which.
-    pub column: Column,
+    pub column: C,
     /// Heading.
     pub heading: &'static str,
-    /// Width in characters; longer content pushes the rest to the right. 0: the rest of the line.
+    /// Width in characters. In `portex trace`, longer content pushes the rest to the right, and 0 is
+    /// the rest of the line; in tables, longer content is cut to it where room is scarce, and 0 is
+    /// content that is never cut.
     pub width: usize,
     /// Numbers stand to the right.
     pub right: bool,
@@ -50,13 +59,14 @@ pub const TRACE: &[Field] = &[
 ];
 
 /// The columns with their meanings, for help texts.
-pub fn help(fields: &[Field]) -> String {
+pub fn help<C>(fields: &[Field<C>]) -> String {
+    let longest = fields.iter().map(|field| field.heading.len()).max();
+    let width = longest.unwrap_or(0).max(12) + 1;
     let mut text = String::new();
     for field in fields {
         text.push_str("  ");
         text.push_str(field.heading);
-        let width = 13_usize.saturating_sub(field.heading.len());
-        text.extend(std::iter::repeat_n(' ', width));
+        text.extend(std::iter::repeat_n(' ', width - field.heading.len()));
         text.push_str(field.help);
         text.push('\n');
     }

@@ -71,12 +71,12 @@ struct Line<'a> {
     context: Context<'a>,
 }
 
-fn rfc3339(time: Timestamp) -> String {
+pub(super) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.9}")
 }
 
 /// Nanoseconds; 2^64 of them are 584 years.
-fn nanos(duration: Duration) -> u64 {
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

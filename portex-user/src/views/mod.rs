@@ -1,7 +1,9 @@
 //! What people and programs read. A view gets events and writes text; it does not know where they
 //! come from.
 
+pub mod check;
 mod json;
+pub mod snapshot;
 mod trace;
 
 use std::io;

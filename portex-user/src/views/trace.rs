@@ -58,9 +58,9 @@ impl<W: io::Write> Trace<W> {
     }
 }
 
-const RED: &str = "\x1b[31m";
+pub(super) const RED: &str = "\x1b[31m";
 const DIM: &str = "\x1b[2m";
-const RESET: &str = "\x1b[0m";
+pub(super) const RESET: &str = "\x1b[0m";
 
 impl<W: io::Write> EventView for Trace<W> {
     const SHOWS_CGROUP: bool = false;
@@ -186,7 +186,7 @@ fn search_time(search: Option<Duration>) -> String {
 }
 
 /// Three digits or so, with the unit that fits.
-fn human(time: Duration) -> String {
+pub(super) fn human(time: Duration) -> String {
     let nanos = time.as_nanos();
     match nanos {
         0..1_000 => format!("{nanos}ns"),

@@ -1,0 +1,143 @@
+//! What `portex snapshot` and `portex check` have in common: how the picture comes about.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::{select, time::sleep};
+
+use super::{
+    options::{How, Which, duration, tell_attached},
+    runtime, say, stop,
+};
+use crate::{
+    attribution::{Limits, Snapshot, State},
+    clock::Clock,
+    escape,
+    filter::Filter,
+    inventory::Look,
+    kernel::{Options, Session},
+    observe::{self, Scanned, Scanner, Walks, monotonic},
+    source::{EventSource as _, Live},
+};
+
+/// What is looked at, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Trace that long first (5s, 1m): then rates, failures and the owners of new TIME_WAITs are known
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "How to trace")]
+    watch: Option<Duration>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// A picture and where it comes from.
+pub(super) struct Picture {
+    pub(super) snapshot: Snapshot,
+    pub(super) kernel: String,
+    /// Name of the way; `None`: nothing was traced.
+    pub(super) attach: Option<&'static str>,
+    pub(super) time: Timestamp,
+    pub(super) uptime: Duration,
+}
+
+/// Looks at the host, watching first when that was asked for.
+pub(super) fn picture(args: &Args, verbose: u8) -> anyhow::Result<Picture> {
+    let began = monotonic();
+    let filter = args.which.filter()?;
+    let look = Look {
+        netns: filter.netns,
+        owners: true,
+    };
+    let mut state = State::new(Limits::default());
+    let attach = match args.watch {
+        Some(time) => Some(watched(args, time, look, &filter, &mut state, verbose)?),
+        None => {
+            once(&look, &mut state, verbose);
+            None
+        }
+    };
+    let now = monotonic();
+    let mut snapshot = state.snapshot(now);
+    observe::narrow(&mut snapshot, &filter);
+    Ok(Picture {
+        time: Clock::default().timestamp(now),
+        snapshot,
+        kernel: rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned(),
+        attach,
+        uptime: now.saturating_sub(began),
+    })
+}
+
+/// One scan.
+fn once(look: &Look, state: &mut State, verbose: u8) {
+    let mut walks = Walks::default();
+    state.begin_scan(monotonic());
+    let scanned = observe::scan(look, &mut walks, &mut |batch| {
+        for found in batch {
+            state.found(found);
+        }
+    });
+    state.end_scan(scanned.sight, monotonic());
+    tell(&scanned, walks.refusal().map(ToString::to_string), verbose);
+}
+
+/// Traces for a while; a signal ends that early.
+fn watched(
+    args: &Args,
+    time: Duration,
+    look: Look,
+    filter: &Filter,
+    state: &mut State,
+    verbose: u8,
+) -> anyhow::Result<&'static str> {
+    let options = Options {
+        way: args.how.way(),
+        // The model needs everybody's: ports are shared by all processes of a namespace.
+        pid: None,
+        netns: filter.netns,
+        failures: false,
+        states: false,
+        ring_bytes: args.how.ring_size,
+        max_sockets: args.how.max_sockets(),
+        diagnostics: verbose > 0,
+    };
+    runtime()?.block_on(async {
+        let (session, ring) = Session::start(&options)?;
+        let mut scanner = Scanner::start(look)?;
+        session.drop_privileges()?;
+        let signals = stop::signals()?;
+        tell_attached(session.attached());
+        let way = session.attached().way.name();
+        let mut live = Live::new(session, ring);
+        let stop = async {
+            select! {
+                () = sleep(time) => {}
+                () = signals => {}
+            }
+        };
+        let watched = observe::watch(&mut live, &mut scanner, state, stop).await?;
+        live.finish(&mut Vec::new());
+        tell(&watched.scanned, watched.refusal, verbose);
+        Ok(way)
+    })
+}
+
+/// Says what could not be seen.
+fn tell(scanned: &Scanned, refusal: Option<String>, verbose: u8) {
+    if let Some(refusal) = refusal {
+        say(&format!(
+            "portex: what explicit binds take is estimated, so that no figure is exact: {}",
+            escape::text(refusal.as_bytes())
+        ));
+    }
+    if scanned.sight.hidden_namespaces != 0 || verbose > 0 {
+        for note in &scanned.report.notes {
+            say(&format!("portex: {}", escape::text(note.as_bytes())));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Brings together what feeds the model: looks at the host, walks over the kernel's tables, events.
+//!
+//! * `scan`: one look and the walks that go with it, side by side
+//! * `scanner`: a thread that scans when asked, while events go on
+//! * `watch`: events into the model, corrected by scans
+//! * `narrow`: a snapshot of what is wanted only
+
+mod narrow;
+mod scan;
+mod scanner;
+mod watch;
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+pub use narrow::narrow;
+pub use scan::{Scanned, Walks, scan};
+pub use scanner::Scanner;
+pub use watch::{Watched, watch};
+
+/// The clock of the kernel programs.
+pub fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}

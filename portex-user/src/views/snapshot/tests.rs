@@ -1,0 +1,435 @@
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    attribution::snapshot::{Drift, Namespace, Owner, Snapshot, Space},
+    escape, fields,
+    ports::PortRange,
+    views::Style,
+};
+
+fn shown(snapshot: &Snapshot, width: usize, rows: Option<usize>, color: bool) -> String {
+    let tables = Tables {
+        style: Style {
+            color,
+            zone: TimeZone::UTC,
+        },
+        width,
+        rows,
+    };
+    let mut out = Vec::new();
+    text(&mut out, snapshot, &samples::about(), &tables).expect("writes to memory");
+    String::from_utf8(out).expect("text is UTF-8")
+}
+
+/// At the width of a common terminal and at that of a narrow one.
+fn screens(snapshot: &Snapshot) -> String {
+    let at = |width: usize| {
+        let ruler = "=".repeat(width);
+        format!("{ruler}\n{}", shown(snapshot, width, Some(3), false))
+    };
+    format!("{}{}", at(100), at(80))
+}
+
+fn parsed(snapshot: &Snapshot, about: &About<'_>) -> Value {
+    let mut out = Vec::new();
+    json(&mut out, snapshot, about).expect("writes to memory");
+    let line = String::from_utf8(out).expect("JSON is UTF-8");
+    assert_eq!(line.matches('\n').count(), 1);
+    assert!(line.ends_with('\n'));
+    assert!(!line.trim_end().chars().any(escape::is_unsafe), "{line}");
+    serde_json::from_str(&line).expect("valid JSON")
+}
+
+/// A second namespace, without a name, with all that makes a line long.
+fn busy() -> Snapshot {
+    let nameless = Namespace {
+        inode: 4_026_532_999,
+        name: None,
+        ..samples::host()
+    };
+    let six = |end: u16| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, end));
+    let v6 = Space {
+        netns: nameless.inode,
+        src: six(0xaaaa),
+        dst: six(0xbbbb),
+        dst_port: 65_535,
+        dev: 3,
+        ..samples::space()
+    };
+    let own = Space {
+        range: PortRange {
+            lo: 40_000,
+            hi: 40_009,
+        },
+        own_range: true,
+        capacity: 10,
+        used: 8,
+        blocked: 0,
+        free: 2,
+        exact: false,
+        fill: 0.8,
+        exhausts_in: None,
+        ..samples::space()
+    };
+    let mut snapshot = samples::snapshot();
+    snapshot.namespaces.push(nameless);
+    snapshot.spaces = vec![
+        samples::exhausted(),
+        v6,
+        own,
+        samples::roomy(),
+        samples::roomy(),
+    ];
+    let mut process = samples::process();
+    process.failures = Some(17);
+    process.holder.comm = b"a-very-long-nam".to_vec();
+    snapshot.processes.push(process);
+    let mut nobody = samples::process();
+    nobody.holder = samples::nobody();
+    nobody.top = None;
+    snapshot.processes.push(nobody);
+    let mut any = samples::pool();
+    any.src = Ipv6Addr::UNSPECIFIED.into();
+    any.exact = false;
+    snapshot.bind_pools.push(any);
+    snapshot.lost = 12;
+    snapshot.dropped = 3;
+    snapshot.drift = Some(Drift {
+        missed: 5,
+        stale: 2,
+        changed: 1,
+    });
+    snapshot
+}
+
+#[test]
+fn nothing_there() {
+    insta::assert_snapshot!(screens(&samples::unwatched(Snapshot::default())));
+}
+
+#[test]
+fn one_of_each() {
+    insta::assert_snapshot!(screens(&samples::snapshot()));
+}
+
+#[test]
+fn not_watched() {
+    insta::assert_snapshot!(screens(&samples::unwatched(busy())));
+}
+
+#[test]
+fn watched_and_busy() {
+    insta::assert_snapshot!(screens(&busy()));
+}
+
+#[test]
+fn the_worst_is_said_in_a_sentence() {
+    let sentence = |space: Space| {
+        let mut snapshot = samples::snapshot();
+        snapshot.spaces = vec![space];
+        let shown = shown(&snapshot, usize::MAX, None, false);
+        shown.lines().nth(1).expect("a second line").to_owned()
+    };
+    let inexact = |space| Space {
+        exact: false,
+        ..space
+    };
+    assert_eq!(
+        sentence(samples::space()),
+        "10.0.0.1 -> 10.0.0.2:443 has 312 of 28232 ports left (98 % full); at this rate the next \
+         connect() fails in 14s"
+    );
+    assert_eq!(
+        sentence(inexact(samples::roomy())),
+        "10.0.0.1 -> 10.0.0.3:80 has at least 24844 of 28232 ports left (at most 12 % full); at \
+         this rate it does not run out"
+    );
+    let none = Space {
+        failures: Some(0),
+        ..samples::exhausted()
+    };
+    assert_eq!(
+        sentence(none.clone()),
+        "10.0.0.1 -> 10.0.0.2:443 has none of 28232 ports left: the next connect() fails"
+    );
+    assert_eq!(
+        sentence(inexact(none)),
+        "10.0.0.1 -> 10.0.0.2:443 may have none of 28232 ports left"
+    );
+    assert_eq!(sentence(samples::exhausted()), "17 connect() got no port");
+}
+
+#[test]
+fn rows_beyond_the_most_are_counted() {
+    let mut snapshot = samples::snapshot();
+    snapshot.spaces = vec![samples::space(); 332];
+    let rows = |text: &str| text.matches(" 10.0.0.1 10.0.0.2:443 ").count();
+    let some = shown(&snapshot, 120, Some(ROWS), false);
+    assert!(
+        some.contains("\n… and 312 more (--all shows them)\n"),
+        "{some}"
+    );
+    assert_eq!(rows(&some), ROWS, "{some}");
+    let all = shown(&snapshot, 120, None, false);
+    assert!(!all.contains("more"), "{all}");
+    assert_eq!(rows(&all), 332);
+}
+
+#[test]
+fn colours_stand_where_it_is_bad_and_nowhere_else() {
+    let mut snapshot = busy();
+    snapshot.spaces = vec![samples::exhausted(), samples::roomy()];
+    let colored = shown(&snapshot, 120, None, true);
+    assert!(colored.contains("\x1b[31m100.0%\x1b[0m"), "{colored:?}");
+    assert!(
+        colored.contains("\x1b[31m17\x1b[0m"),
+        "failed connects: {colored:?}"
+    );
+    assert!(!colored.contains("m12.0%"), "{colored:?}");
+    let plain = colored.replace("\x1b[31m", "").replace("\x1b[0m", "");
+    assert_eq!(plain, shown(&snapshot, 120, None, false));
+    snapshot.spaces[1].fill = 0.8;
+    let colored = shown(&snapshot, 120, None, true);
+    assert!(colored.contains("\x1b[33m80.0%\x1b[0m"), "{colored:?}");
+}
+
+#[test]
+fn a_hundred_per_cent_says_that_nothing_is_left() {
+    assert_eq!(numbers::percent(27_920.0 / 28_232.0), "98.8%");
+    assert_eq!(numbers::percent(0.999_99), "99.9%");
+    assert_eq!(numbers::percent(0.3), "30.0%");
+    assert_eq!(numbers::percent(numbers::share(0, 0)), "100.0%");
+    assert_eq!(numbers::percent(numbers::share(10, 11)), "0.0%");
+}
+
+#[test]
+fn rates_are_short() {
+    let shown: Vec<String> = [0.0, 3.44, 9.96, 462.0, 9_999.0, 12_345.0, 2.5e6]
+        .into_iter()
+        .map(numbers::rate)
+        .collect();
+    assert_eq!(shown, ["0.0", "3.4", "10", "462", "9999", "12k", "2.5M"]);
+}
+
+#[test]
+fn times_ahead_are_brief() {
+    let brief = |seconds| numbers::brief(Duration::from_secs(seconds));
+    assert_eq!(numbers::brief(Duration::from_millis(999)), "<1s");
+    assert_eq!((brief(59), brief(200)), ("59s".into(), "3m20s".into()));
+    assert_eq!(
+        (brief(7_500), brief(260_000)),
+        ("2h05m".into(), "3d".into())
+    );
+}
+
+#[test]
+fn the_end_stays_visible_when_text_is_cut() {
+    let address = "[2001:db8:1:2:3:4:5:bbbb]:65535";
+    assert_eq!(names::fit(address, 21), "[2001:db8:…bbb]:65535");
+    assert_eq!(names::fit(address, 31), address);
+    assert_eq!(names::fit("日本語の名前", 4), "日…名前");
+    assert_eq!(
+        (names::fit("ab", 1), names::fit("ab", 0)),
+        ("…".into(), String::new())
+    );
+}
+
+#[test]
+fn wide_and_hostile_names_stay_in_their_place() {
+    let mut snapshot = samples::snapshot();
+    let evil = "\u{1b}[2J|\u{202e}\n\u{9b}1m";
+    snapshot.namespaces[0].name = Some(Arc::from(evil));
+    snapshot.processes[0].holder.comm = b"\xff\x1b]0;x\x07|\n".to_vec();
+    snapshot.spaces[0].owners = vec![Owner {
+        holder: snapshot.processes[0].holder.clone(),
+        ports: 1,
+        time_wait: 0,
+    }];
+    let mut wide = samples::process();
+    wide.holder.comm = "日本語".as_bytes().to_vec();
+    snapshot.processes.push(wide);
+    insta::assert_snapshot!(screens(&snapshot));
+    let back = parsed(&snapshot, &samples::about());
+    assert_eq!(back["spaces"][0]["netns_name"], evil);
+    assert_eq!(back["processes"][0]["comm"], "\u{fffd}\u{1b}]0;x\u{7}|\n");
+}
+
+/// A field's name, and whether its value is right.
+type Rule = (&'static str, fn(&Value) -> bool);
+
+/// Every field of the contract, with a test of its type.
+#[test]
+fn json_is_the_contract() {
+    let about = samples::about();
+    let snapshot = parsed(&samples::snapshot(), &about);
+    let holds = |object: &Value, fields: &[Rule]| {
+        for (name, is) in fields {
+            let value = object
+                .get(name)
+                .unwrap_or_else(|| panic!("no {name}: {object}"));
+            assert!(is(value), "{name}: {value}");
+        }
+    };
+    holds(
+        &snapshot,
+        &[
+            ("time", |v| *v == "2026-01-02T03:04:05.000000006Z"),
+            ("kernel", |v| *v == "6.18.44"),
+            ("attach", |v| *v == "tracepoint"),
+            ("uptime_s", |v| *v == 5.5),
+            ("watched_s", |v| *v == 5.0),
+            ("lost", Value::is_u64),
+            ("dropped_samples", Value::is_u64),
+            ("namespaces", Value::is_array),
+        ],
+    );
+    let space = &snapshot["spaces"][0];
+    holds(
+        space,
+        &[
+            ("netns", |v| *v == 4_026_531_840_u32),
+            ("netns_name", |v| *v == "host"),
+            ("proto", |v| *v == "tcp"),
+            ("src", |v| *v == "10.0.0.1"),
+            ("dst", |v| *v == "10.0.0.2"),
+            ("dst_port", |v| *v == 443),
+            ("range", |v| *v == serde_json::json!([32_768, 60_999])),
+            ("capacity", |v| *v == 28_232),
+            ("used", |v| *v == 27_900),
+            ("time_wait", |v| *v == 27_000),
+            ("recyclable", |v| *v == 0),
+            ("blocked", |v| *v == 20),
+            ("free", |v| *v == 312),
+            ("exact", |v| *v == true),
+            ("fill", |v| {
+                v.as_f64()
+                    .is_some_and(|fill| (0.988..0.989).contains(&fill))
+            }),
+            ("connects_per_s", |v| *v == 462.5),
+            ("connects_per_s_smoothed", |v| *v == 450.0),
+            ("releases_per_s", |v| *v == 440.25),
+            ("failures", |v| *v == 0),
+            ("failures_per_s", |v| *v == 0.0),
+            ("exhausts_in_s", |v| *v == 14.04),
+            ("need", |v| *v == 27_750.0),
+            ("search_p99_ns", |v| *v == 8_000),
+            ("hold_p50_ms", |v| *v == 60_250.0),
+        ],
+    );
+    let owner = serde_json::json!({
+        "pid": 12, "comm": "nginx", "cgroup": "/system.slice/nginx.service",
+        "ports": 27_800, "time_wait": 26_900,
+    });
+    let unknown = serde_json::json!({
+        "pid": null, "comm": "unknown", "cgroup": null, "ports": 100, "time_wait": 100,
+    });
+    assert_eq!(space["owners"], serde_json::json!([owner, unknown]));
+    holds(
+        &snapshot["processes"][0],
+        &[
+            ("pid", |v| *v == 12),
+            ("comm", |v| *v == "nginx"),
+            ("cgroup", |v| *v == "/system.slice/nginx.service"),
+            ("netns", |v| *v == 4_026_531_840_u32),
+            ("ports", |v| *v == 27_800),
+            ("time_wait", |v| *v == 26_900),
+            ("connects_per_s", |v| *v == 462.5),
+            ("failures", |v| *v == 0),
+            ("failures_per_s", |v| *v == 0.0),
+            ("search_p50_ns", |v| *v == 4_000),
+            ("search_p99_ns", |v| *v == 8_000),
+            ("top", |v| {
+                *v == serde_json::json!({"dst": "10.0.0.2", "dst_port": 443, "ports": 27_700})
+            }),
+        ],
+    );
+    holds(
+        &snapshot["bind_pools"][0],
+        &[
+            ("netns", |v| *v == 4_026_531_840_u32),
+            ("proto", |v| *v == "tcp"),
+            ("src", |v| *v == "10.0.0.1"),
+            ("range", |v| *v == serde_json::json!([32_768, 60_999])),
+            ("capacity", |v| *v == 28_232),
+            ("used", |v| *v == 14_116),
+            ("free", |v| *v == 14_116),
+            ("exact", |v| *v == true),
+            ("failures", Value::is_null),
+        ],
+    );
+}
+
+#[test]
+fn what_nobody_watched_is_null_in_json() {
+    let about = About {
+        attach: None,
+        ..samples::about()
+    };
+    let snapshot = parsed(&samples::unwatched(samples::snapshot()), &about);
+    let nulls = |object: &Value, names: &[&str]| {
+        for name in names {
+            assert_eq!(object.get(name), Some(&Value::Null), "{name}");
+        }
+    };
+    nulls(&snapshot, &["attach", "watched_s", "drift"]);
+    let flow = [
+        "connects_per_s",
+        "failures",
+        "failures_per_s",
+        "search_p99_ns",
+        "hold_p99_ms",
+    ];
+    nulls(&snapshot["spaces"][0], &flow);
+    nulls(&snapshot["spaces"][0], &["exhausts_in_s", "need"]);
+    nulls(&snapshot["processes"][0], &flow);
+}
+
+#[test]
+fn help_names_every_column() {
+    for help in [
+        fields::help(fields::SPACES),
+        fields::help(fields::PROCESSES),
+        fields::help(fields::BIND_POOLS),
+    ] {
+        // Heading and meaning stand apart, also for the longest heading.
+        assert!(
+            help.lines().all(|line| line.trim_start().contains(' ')),
+            "{help}"
+        );
+        assert!(help.contains("NETNS"), "{help}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_line_is_too_long_or_unsafe(
+        comm in proptest::collection::vec(any::<u8>(), 0..16),
+        name in proptest::option::of(".{0,80}"),
+        v6 in any::<u128>(),
+        number in any::<u32>(),
+        width in 0..140_usize,
+    ) {
+        let mut snapshot = busy();
+        snapshot.namespaces[0].name = name.map(Arc::from);
+        snapshot.processes[0].holder.comm.clone_from(&comm);
+        let space = &mut snapshot.spaces[0];
+        space.owners[0].holder.comm = comm;
+        space.dst = Ipv6Addr::from(v6).into();
+        space.used = number;
+        space.dev = number;
+        let shown = shown(&snapshot, width, Some(2), false);
+        for line in shown.lines() {
+            prop_assert!(names::width(line) <= width, "{}", line);
+            prop_assert!(!line.chars().any(escape::is_unsafe), "{:?}", line);
+        }
+    }
+}
