@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Steps of one run: what the verifier checks in a fraction of its limit.
-const STEPS: u32 = 24;
+const STEPS: u32 = 16;
 
 /// Where a walk stands. It lies in a map and is read and written anew at each step (volatile), as the
 /// verifier does not follow values there: it would try every way in which the steps of one run can

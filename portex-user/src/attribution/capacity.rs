@@ -37,6 +37,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The same for another range.
+    pub(super) fn of(&self, range: PortRange) -> Self {
+        if range == self.range {
+            return *self;
+        }
+        Self::new(range, self.reserved, self.blocked)
+    }
+
     /// Whether a port is in R.
     pub(super) fn contains(&self, port: u16) -> bool {
         self.range.contains(port) && !self.reserved.contains(port)

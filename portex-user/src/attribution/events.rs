@@ -154,6 +154,9 @@ impl State {
             return; // The port has gone on to a later connection.
         }
         // Its connect was lost; what the model took for the holder has ended unseen.
+        if let Some(namespace) = self.namespaces.get_mut(&event.netns) {
+            namespace.doubtful = true;
+        }
         let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
         let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
             return;

@@ -44,7 +44,6 @@ pub(super) struct Outlook {
     pub(super) free: f64,
     /// Connections that live.
     pub(super) live: f64,
-    pub(super) returns: Returns,
     /// Allocations that are tried, per second.
     pub(super) arrivals: f64,
     /// Connections that end in TIME_WAIT, and without it, per second.
@@ -57,9 +56,9 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// `None`: not within the horizon.
-    pub(super) fn exhausts_in(&self) -> Option<Duration> {
-        if self.arrivals <= 0.0 {
+    /// `None`: not within the horizon. `returns` are those of the TIME_WAITs that are there now.
+    pub(super) fn exhausts_in(&self, returns: impl FnOnce() -> Returns) -> Option<Duration> {
+        if self.arrivals <= 0.0 || self.free > self.arrivals * HORIZON {
             return None;
         }
         if self.free < 1.0 {
@@ -71,7 +70,7 @@ impl Outlook {
         } else {
             0.0
         };
-        let mut returns = self.returns.clone();
+        let mut returns = returns();
         let (mut free, mut live) = (self.free, self.live);
         for step in 0..STEPS - 1 {
             let begun = arrivals * STEP;

@@ -201,6 +201,12 @@ impl Owners {
         let len = self.slots.len() - self.free.len();
         if self.sweep.is_due(len, now) {
             self.retire(now.saturating_sub(IDLE), now, budget);
+            let len = self.slots.len() - self.free.len();
+            if len >= self.sweep.limit {
+                // Better without the past of those that hold nothing than without a new one.
+                self.retire(now, now, budget);
+                self.dropped += (len + self.free.len() - self.slots.len()) as u64;
+            }
         }
         if self.slots.len() - self.free.len() >= self.sweep.limit {
             self.dropped += 1;

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{
     State,
     binds::Namespace,
+    capacity::Field,
     clock::{self, SECOND},
     pools,
     processes::Shares,
@@ -49,8 +50,8 @@ impl State {
         }
         picture.processes = self.processes(&shares, now);
         adopt_strays(&mut picture.spaces);
-        picture.spaces.sort_by(by_danger);
-        picture.bind_pools.sort_by(by_fill);
+        picture.spaces.sort_unstable_by(by_danger);
+        picture.bind_pools.sort_unstable_by(by_fill);
         picture
             .namespaces
             .sort_unstable_by_key(|namespace| namespace.inode);
@@ -67,9 +68,11 @@ impl State {
     ) {
         let unseen = Namespace::default();
         let namespace = self.namespaces.get(&netns).unwrap_or(&unseen);
+        let rules = &namespace.rules;
+        let blocked = namespace.blocked();
         let ground = Ground {
             namespace,
-            blocked: namespace.blocked(),
+            field: Field::new(rules.range, &rules.reserved, &blocked),
             fresh: self
                 .ended
                 .is_some_and(|ended| self.is_fresh(&ended, namespace, now)),
@@ -93,7 +96,6 @@ impl State {
             return;
         }
         picture.bind_pools.extend(pools);
-        let rules = &namespace.rules;
         picture.namespaces.push(snapshot::Namespace {
             inode: netns,
             name: namespace.name.clone(),

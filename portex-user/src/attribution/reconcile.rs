@@ -103,9 +103,10 @@ impl State {
         // An event that lacked the device may have put it among those without.
         let twin = Key { dev: 0, ..key };
         match self.spaces.held(&twin, port) {
-            Some(known) if key.dev != 0 && known.socket != 0 && known.at < scan.begun => {
+            Some(known) if key.dev != 0 && known.socket != 0 && known.scan != scan.generation => {
                 held = *known;
                 held.row = 0;
+                held.scan = scan.generation;
                 self.spaces.free(&twin, port, now, &mut self.owners);
             }
             _ => drift.missed += 1,
@@ -234,25 +235,25 @@ impl State {
             .retain(|netns, known| known.scanned || alive.contains(netns));
     }
 
-    fn learn_namespaces(&mut self, scan: Scan, sight: Sight) {
+    fn learn_namespaces(&mut self, mut scan: Scan, sight: Sight) {
         for namespace in self.namespaces.values_mut() {
             namespace.scanned = false;
         }
-        for (
-            netns,
-            Look {
-                mut namespace,
-                listeners,
-            },
-        ) in scan.namespaces
-        {
+        for (netns, look) in std::mem::take(&mut scan.namespaces) {
+            let mut namespace = look.namespace;
             namespace.scanned = true;
             if !sight.binds {
-                namespace.blocked.extend(listeners);
+                namespace.blocked.extend(look.listeners);
                 let bound = namespace.endpoints.iter().map(|endpoint| endpoint.port);
-                namespace.blocked.extend(bound.collect::<Vec<_>>());
+                namespace.blocked.extend(bound);
             }
             self.namespaces.insert(netns, namespace);
+        }
+        // The bind bucket may have gone after the scan had seen it.
+        for (netns, port) in scan.released() {
+            if let Some(namespace) = self.namespaces.get_mut(&netns) {
+                namespace.doubtful |= namespace.blocked.contains(&port);
+            }
         }
         // A bind that the scan should have seen, and did not, is gone.
         let outdated = |held: &Held| sight.binds && held.at < scan.begun;

@@ -18,13 +18,13 @@ use super::{
     space::{Held, Key, Row, Space, Timestamps},
     spaces,
 };
-use crate::ports::{PortRange, PortSet};
+use crate::ports::PortRange;
 
 /// A namespace, as all of its rows need it.
 pub(super) struct Ground<'a> {
     pub(super) namespace: &'a Namespace,
-    /// Blocked, and not reserved.
-    pub(super) blocked: PortSet,
+    /// The ports of its range.
+    pub(super) field: Field<'a>,
     /// What the latest scan says of it still holds.
     pub(super) fresh: bool,
 }
@@ -44,7 +44,6 @@ struct Tally {
     timestamps: (u32, u32),
     /// Ports, and of these in TIME_WAIT.
     owners: FxHashMap<OwnerId, (u32, u32)>,
-    returns: Returns,
 }
 
 impl State {
@@ -74,7 +73,7 @@ impl State {
     ) -> snapshot::Space {
         let rules = &ground.namespace.rules;
         let range = range_of(row, rules.range);
-        let field = Field::new(range, &rules.reserved, &ground.blocked);
+        let field = ground.field.of(range);
         let others = (key.dev != 0)
             .then(|| self.spaces.map.get(&Key { dev: 0, ..*key }))
             .flatten();
@@ -90,13 +89,11 @@ impl State {
         let activity = &row.activity;
         let watched = self.watched_from;
         let exhausts_in = watched.and_then(|from| {
-            let outlook = outlook(&tally, space, range, rules.range, (from, now));
-            Outlook {
-                free: f64::from(free.ports),
-                keeps: recycling.keeps(tally.timestamps.0 > tally.timestamps.1),
-                ..outlook
-            }
-            .exhausts_in()
+            let mut outlook = outlook(&tally, space, range, rules.range, (from, now));
+            outlook.free = f64::from(free.ports);
+            outlook.keeps = recycling.keeps(tally.timestamps.0 > tally.timestamps.1);
+            let returns = || prefix.returns(&field, &recycling, now);
+            outlook.exhausts_in(returns)
         });
         snapshot::Space {
             netns: key.netns,
@@ -193,12 +190,21 @@ impl<'a> Prefix<'a> {
             let blocked = field.is_blocked(port);
             let claim = self.claim((port, held), blocked, recycling, now);
             tally.add(held, claim, blocked);
-            if held.phase.is_time_wait() && claim != Claim::Recyclable {
-                let returns = recycling.returns(held, blocked).saturating_sub(now);
-                tally.returns.add(1.0, clock::seconds(returns));
-            }
         }
         tally
+    }
+
+    fn returns(&self, field: &Field<'_>, recycling: &Recycling, now: u64) -> Returns {
+        let mut returns = Returns::default();
+        for (port, held) in self.iter().filter(|(port, _)| field.contains(*port)) {
+            let blocked = field.is_blocked(port);
+            let claim = self.claim((port, held), blocked, recycling, now);
+            if held.phase.is_time_wait() && claim != Claim::Recyclable {
+                let after = recycling.returns(held, blocked).saturating_sub(now);
+                returns.add(1.0, clock::seconds(after));
+            }
+        }
+        returns
     }
 }
 
@@ -237,7 +243,6 @@ fn outlook(
 ) -> Outlook {
     let mut outlook = Outlook {
         live: f64::from(tally.used - tally.time_wait),
-        returns: tally.returns.clone(),
         counted_over: clock::seconds(window(from, now)),
         ..Outlook::default()
     };

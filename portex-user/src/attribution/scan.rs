@@ -157,6 +157,11 @@ impl Scan {
         }
     }
 
+    /// Namespaces and ports of what was released since the scan began.
+    pub(super) fn released(&self) -> impl Iterator<Item = (u32, u16)> {
+        self.released.iter().map(|(key, port)| (key.netns, *port))
+    }
+
     /// Whether the port was released since the scan began.
     pub(super) fn was_released(&self, key: &Key, port: u16) -> bool {
         self.released.contains(&(*key, port))

@@ -15,7 +15,7 @@ use crate::views::check::{self, Status, Thresholds};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    observe: observe::Args,
+    observed: observe::Observed,
     /// Warn when a space or pool is so full
     #[arg(long, value_name = "PERCENT", default_value = "80%", value_parser = share, help_heading = "Thresholds")]
     warn: f64,
@@ -35,7 +35,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Never fails otherwise than by the status UNKNOWN.
 pub(super) fn run(args: &Args, verbose: u8) -> ExitCode {
-    let (status, line) = match observe::picture(&args.observe, verbose) {
+    let (status, line) = match observe::picture(&args.observed, verbose) {
         Ok(picture) => {
             let thresholds = Thresholds {
                 warn: args.warn,

@@ -22,7 +22,7 @@ use crate::{
 
 /// What is looked at, and for how long.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Observed {
     #[command(flatten)]
     which: Which,
     /// Trace that long first (5s, 1m): then rates, failures and the owners of new TIME_WAITs are known
@@ -43,7 +43,7 @@ pub(super) struct Picture {
 }
 
 /// Looks at the host, watching first when that was asked for.
-pub(super) fn picture(args: &Args, verbose: u8) -> anyhow::Result<Picture> {
+pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
     let began = monotonic();
     let filter = args.which.filter()?;
     let look = Look {
@@ -51,12 +51,11 @@ pub(super) fn picture(args: &Args, verbose: u8) -> anyhow::Result<Picture> {
         owners: true,
     };
     let mut state = State::new(Limits::default());
-    let attach = match args.watch {
-        Some(time) => Some(watched(args, time, look, &filter, &mut state, verbose)?),
-        None => {
-            once(&look, &mut state, verbose);
-            None
-        }
+    let attach = if let Some(time) = args.watch {
+        Some(watched(args, time, look, &filter, &mut state, verbose)?)
+    } else {
+        once(&look, &mut state, verbose);
+        None
     };
     let now = monotonic();
     let mut snapshot = state.snapshot(now);
@@ -88,7 +87,7 @@ fn once(look: &Look, state: &mut State, verbose: u8) {
 
 /// Traces for a while; a signal ends that early.
 fn watched(
-    args: &Args,
+    args: &Observed,
     time: Duration,
     look: Look,
     filter: &Filter,

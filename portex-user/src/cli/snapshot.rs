@@ -17,7 +17,7 @@ use crate::{
 #[command(after_long_help = after_help())]
 pub(super) struct Args {
     #[command(flatten)]
-    observe: observe::Args,
+    observed: observe::Observed,
     /// One JSON object
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -45,7 +45,7 @@ fn after_help() -> String {
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    let picture = observe::picture(&args.observe, verbose)?;
+    let picture = observe::picture(&args.observed, verbose)?;
     let about = About {
         kernel: &picture.kernel,
         attach: picture.attach,

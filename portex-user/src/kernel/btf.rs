@@ -31,6 +31,8 @@ pub(super) struct Btf<'a> {
     bytes: &'a [u8],
     /// Where each type's record begins; the index is the type's id, 0 being void.
     records: Vec<usize>,
+    /// Ids of the structs that have a name: they are looked for most.
+    structs: Vec<u32>,
     strings: &'a [u8],
 }
 
@@ -75,11 +77,15 @@ impl<'a> Btf<'a> {
         let mut btf = Self {
             bytes: bytes.get(..types_end)?,
             records: vec![0],
+            structs: Vec::new(),
             strings: bytes.get(strings..strings_end)?,
         };
         let mut at = types;
         while at < types_end {
             let record = btf.record(at)?;
+            if record.kind == kind::STRUCT && record.name != 0 {
+                btf.structs.push(u32::try_from(btf.records.len()).ok()?);
+            }
             btf.records.push(at);
             at = record.body.checked_add(body_length(&record))?;
         }
@@ -88,7 +94,10 @@ impl<'a> Btf<'a> {
 
     /// Whether there is a function of that name.
     pub(super) fn has_function(&self, name: &str) -> bool {
-        self.find(name, kind::FUNC).is_some()
+        self.records.iter().skip(1).any(|&at| {
+            self.record(at)
+                .is_some_and(|record| record.kind == kind::FUNC && self.is_named(&record, name))
+        })
     }
 
     /// Offset in bytes of a field, by path: `net`, `ns.inum`. Anonymous structs and unions on the
@@ -112,7 +121,7 @@ impl<'a> Btf<'a> {
 
     fn place(&self, of: &str, path: &str) -> Option<Place> {
         let mut place = Place {
-            id: self.find(of, kind::STRUCT)?,
+            id: self.find(of)?,
             bits: 0,
             is_bitfield: false,
         };
@@ -128,17 +137,17 @@ impl<'a> Btf<'a> {
 
     /// Size of a struct in bytes.
     pub(super) fn size(&self, of: &str) -> Option<u16> {
-        let record = self.type_of(self.find(of, kind::STRUCT)?)?;
+        let record = self.type_of(self.find(of)?)?;
         // A struct refers to no type.
         u16::try_from(record.refers_to).ok()
     }
 
-    fn find(&self, name: &str, kind: u32) -> Option<u32> {
-        let found = self.records.iter().skip(1).position(|&at| {
-            self.record(at)
-                .is_some_and(|record| record.kind == kind && self.is_named(&record, name))
-        })?;
-        u32::try_from(found + 1).ok()
+    /// The id of a struct.
+    fn find(&self, name: &str) -> Option<u32> {
+        self.structs.iter().copied().find(|&id| {
+            self.type_of(id)
+                .is_some_and(|record| self.is_named(&record, name))
+        })
     }
 
     fn is_named(&self, record: &Type, name: &str) -> bool {

@@ -1,6 +1,8 @@
 //! One scan: a look at the host and, beside it, walks over the kernel's tables.
 
-use std::thread;
+use std::{thread, time::Instant};
+
+use log::debug;
 
 use crate::{
     found::{Found, Sight},
@@ -51,27 +53,45 @@ impl Walks {
         }
     }
 
-    /// Walks, for what is in the wanted namespace only.
-    fn walk(&mut self, wanted: Option<u32>) -> Walked {
-        let mut walked = Walked::default();
+    /// Walks over the bind buckets, for what is in the wanted namespace only.
+    fn binds(&mut self, wanted: Option<u32>) -> Walked {
+        let began = Instant::now();
+        let mut seen = Walked::default();
         let Some(walker) = self.walker() else {
-            return walked;
+            return seen;
         };
-        let found = &mut walked.found;
+        let found = &mut seen.found;
         let mut take = |what: Found| {
             if wanted.is_none_or(|wanted| wanted == netns_of(&what)) {
                 found.push(what);
             }
         };
+        let loaded = began.elapsed();
         let binds = walker.binds(&mut take);
-        let time_waits = walker.time_waits(&mut take);
-        walked.sight = Sight {
-            binds: binds.complete,
-            bound_sockets: binds.complete && binds.bound_sockets,
-            timestamps: time_waits.complete,
-            hidden_namespaces: 0,
+        debug!(
+            "walks: loaded after {loaded:?}, bind buckets {:?}",
+            began.elapsed() - loaded
+        );
+        seen.sight.binds = binds.complete;
+        seen.sight.bound_sockets = binds.complete && binds.bound_sockets;
+        seen
+    }
+
+    /// Walks over the TIME_WAITs. Returns whether all were seen.
+    fn time_waits(&mut self, wanted: Option<u32>, take: &mut dyn FnMut(Vec<Found>)) -> bool {
+        let began = Instant::now();
+        let Some(walker) = self.walker() else {
+            return false;
         };
-        walked
+        let mut found = Vec::new();
+        let seen = walker.time_waits(&mut |what| {
+            if wanted.is_none_or(|wanted| wanted == netns_of(&what)) {
+                found.push(what);
+            }
+        });
+        debug!("walks: TIME_WAITs {:?}", began.elapsed());
+        take(found);
+        seen.complete
     }
 }
 
@@ -83,21 +103,53 @@ struct Walked {
 
 /// Scans once. `take` is called on this thread.
 pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) -> Scanned {
-    thread::scope(|scope| {
-        let walking = scope.spawn(|| walks.walk(look.netns));
-        let report = inventory::look(look, take);
+    let mut reuse = Reuse::default();
+    let (report, walked) = thread::scope(|scope| {
+        let walking = scope.spawn(|| walks.binds(look.netns));
+        let report = inventory::look(look, &mut |batch| {
+            batch.iter().for_each(|found| reuse.note(found));
+            take(batch);
+        });
+        debug!("look: {:?}, {} sockets", report.took, report.sockets);
         // A walk that panicked has said so; it has seen nothing.
-        let walked = walking.join().unwrap_or_default();
-        // Namespaces come before what is in them.
-        take(walked.found);
-        let sight = Sight {
-            binds: walked.sight.binds,
-            bound_sockets: report.sight.bound_sockets || walked.sight.bound_sockets,
-            timestamps: walked.sight.timestamps,
-            hidden_namespaces: report.sight.hidden_namespaces,
-        };
-        Scanned { sight, report }
-    })
+        (report, walking.join().unwrap_or_default())
+    });
+    // Namespaces come before what is in them.
+    take(walked.found);
+    let sight = Sight {
+        binds: walked.sight.binds,
+        bound_sockets: report.sight.bound_sockets || walked.sight.bound_sockets,
+        timestamps: !reuse.matters || walks.time_waits(look.netns, take),
+        hidden_namespaces: report.sight.hidden_namespaces,
+    };
+    Scanned { sight, report }
+}
+
+/// Whether there is a TIME_WAIT that a connect() might take over, so that it matters whether it has
+/// timestamps: its namespace's `tcp_tw_reuse` is 1, or 2 and it is of the loopback.
+#[derive(Default)]
+struct Reuse {
+    always: bool,
+    on_loopback: bool,
+    matters: bool,
+}
+
+impl Reuse {
+    fn note(&mut self, found: &Found) {
+        match found {
+            Found::Namespace(namespace) => {
+                self.always = namespace.rules.tw_reuse == 1;
+                self.on_loopback = namespace.rules.tw_reuse == 2;
+            }
+            Found::Socket(socket) if socket.time_wait.is_some() => {
+                let tuple = &socket.tuple;
+                let loopback =
+                    socket.dev == 1 || tuple.src.is_loopback() || tuple.dst.is_loopback();
+                self.matters |= self.always || self.on_loopback && loopback;
+            }
+            _ => {}
+        }
+    }
 }
 
 fn netns_of(found: &Found) -> u32 {

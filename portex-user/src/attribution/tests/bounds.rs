@@ -83,6 +83,11 @@ fn churn_over_many_destinations_and_processes_stays_within_the_limits() {
     let picture = state.snapshot(Duration::from_secs(1_200));
     assert!(picture.spaces.len() > 10);
     assert!(picture.dropped > 0);
+    let newest = picture
+        .processes
+        .iter()
+        .filter(|row| row.holder.pid > Some(19_000));
+    assert!(newest.count() > 0, "the present counts more than the past");
     let with_times = picture
         .spaces
         .iter()

@@ -209,7 +209,7 @@ fn a_steady_state_below_the_capacity_lasts() {
 }
 
 #[test]
-fn nothing_goes_on_nothing_is_foretold_and_without_a_port_it_is_now() {
+fn without_a_port_left_it_is_now() {
     let work = Workload {
         ports: 100,
         every: 10,
@@ -220,4 +220,23 @@ fn nothing_goes_on_nothing_is_foretold_and_without_a_port_it_is_now() {
     let end = run(&work, 10_000, |_, space| last = space.exhausts_in);
     assert_eq!(end, Some(1_000));
     assert_eq!(last, Some(Duration::ZERO));
+}
+
+#[test]
+fn where_nothing_goes_on_nothing_is_foretold() {
+    let work = Workload {
+        ports: 1_000,
+        every: START,
+        live: None,
+        time_wait: false,
+    };
+    // One connect, at the very beginning, and then none.
+    let mut last = 0;
+    run(&work, 30_000, |at, space| {
+        if at > 11_000 {
+            assert_eq!(space.exhausts_in, None, "at {at} ms");
+            last = at;
+        }
+    });
+    assert_eq!(last, 29_999);
 }

@@ -276,3 +276,24 @@ fn the_most_endangered_space_comes_first() {
     assert!(ends.is_sorted() && ends[0].is_some(), "{ends:?}");
     assert_eq!(picture.spaces[0].dst_port, 2);
 }
+
+#[test]
+fn a_release_from_a_blocked_port_during_a_scan_leaves_nothing_exact() {
+    let blocked = |port| {
+        Found::Blocked(found::Blocked {
+            netns: NETNS,
+            l3mdev: 0,
+            port,
+        })
+    };
+    for (port, exact) in [(40_000, false), (40_001, true)] {
+        let mut state = watching();
+        tell(&mut state, [connect(seconds(1), 5, 40_000)]);
+        state.begin_scan(seconds(2));
+        state.found(namespace());
+        state.found(blocked(port));
+        tell(&mut state, [released(seconds(3), 5, 40_000)]);
+        state.end_scan(FULL_SIGHT, seconds(4));
+        assert_eq!(only(&state.snapshot(seconds(4))).exact, exact);
+    }
+}
