@@ -52,6 +52,11 @@ impl State {
             .map(|&address| {
                 let (busy, sure) = sockets.in_the_way(address);
                 let used = busy.count_in(rules.range);
+                let bound = namespace
+                    .blocked
+                    .iter()
+                    .filter(|&&port| busy.contains(port));
+                let bound = u32::try_from(bound.count()).unwrap_or(u32::MAX);
                 let free = field.free(used, |port| busy.contains(port));
                 BindPool {
                     netns,
@@ -59,6 +64,7 @@ impl State {
                     range: rules.range,
                     capacity: field.capacity,
                     used,
+                    bound,
                     free: free.ports,
                     exact: known && sure && free.exact,
                 }

@@ -199,6 +199,9 @@ pub struct BindPool {
     pub capacity: u32,
     /// Of these, held by any socket or TIME_WAIT that is in the way.
     pub used: u32,
+    /// Of the used, those that an explicit bind holds, as far as such binds are known; when there are
+    /// none, nobody has needed the pool so far.
+    pub bound: u32,
     /// What the next binds can still get; the least, when not exact.
     pub free: u32,
     /// Whether exactly so many binds succeed from now and the next fails.

@@ -65,6 +65,8 @@ pub enum PoolColumn {
     Capacity,
     /// Ports in use.
     Used,
+    /// Ports that binds hold.
+    Bound,
     /// Ports left.
     Free,
     /// Share that is gone.
@@ -109,6 +111,7 @@ pub const BIND_POOLS: &[Field<PoolColumn>] = &[
     Field { column: PoolColumn::Address, heading: "ADDRESS", width: 15, right: false, help: "address that is bound to" },
     Field { column: PoolColumn::Capacity, heading: "CAPACITY", width: 0, right: true, help: "ports of the range that are not reserved" },
     Field { column: PoolColumn::Used, heading: "USED", width: 0, right: true, help: "of these, held by whatever is in the way of a bind" },
+    Field { column: PoolColumn::Bound, heading: "BOUND", width: 0, right: true, help: "of these, by an explicit bind; pools without any are not shown" },
     Field { column: PoolColumn::Free, heading: "FREE", width: 0, right: true, help: "binds to port 0 that can still get a port; >= when that is a lower bound" },
     Field { column: PoolColumn::Fill, heading: "FILL", width: 0, right: true, help: "share of the ports that the next binds cannot get" },
 ];
@@ -138,5 +141,9 @@ pub const SPARE_PROCESS_COLUMNS: &[ProcessColumn] = &[
 ];
 
 /// What the table of bind pools can do without, in this order.
-pub const SPARE_POOL_COLUMNS: &[PoolColumn] =
-    &[PoolColumn::Capacity, PoolColumn::Used, PoolColumn::Netns];
+pub const SPARE_POOL_COLUMNS: &[PoolColumn] = &[
+    PoolColumn::Bound,
+    PoolColumn::Capacity,
+    PoolColumn::Used,
+    PoolColumn::Netns,
+];

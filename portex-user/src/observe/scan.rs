@@ -1,6 +1,6 @@
 //! One scan: a look at the host and, beside it, walks over the kernel's tables.
 
-use std::{thread, time::Instant};
+use std::{sync::mpsc, thread, time::Instant};
 
 use log::debug;
 
@@ -53,8 +53,9 @@ impl Walks {
         }
     }
 
-    /// Walks over the bind buckets, for what is in the wanted namespace only.
-    fn binds(&mut self, wanted: Option<u32>) -> Walked {
+    /// Walks, for what is in the wanted namespace only: over bind buckets, then over TIME_WAITs as soon
+    /// as it shows that they matter. When it shows that they do not, nothing of them was missed.
+    fn walk(&mut self, wanted: Option<u32>, time_waits_matter: &mpsc::Receiver<()>) -> Walked {
         let began = Instant::now();
         let mut seen = Walked::default();
         let Some(walker) = self.walker() else {
@@ -68,30 +69,21 @@ impl Walks {
         };
         let loaded = began.elapsed();
         let binds = walker.binds(&mut take);
+        let buckets = began.elapsed();
+        let time_waits = time_waits_matter
+            .recv()
+            .map(|()| walker.time_waits(&mut take));
         debug!(
-            "walks: loaded after {loaded:?}, bind buckets {:?}",
-            began.elapsed() - loaded
+            "walks: loaded after {loaded:?}, bind buckets after {buckets:?}, all after {:?}",
+            began.elapsed()
         );
-        seen.sight.binds = binds.complete;
-        seen.sight.bound_sockets = binds.complete && binds.bound_sockets;
-        seen
-    }
-
-    /// Walks over the TIME_WAITs. Returns whether all were seen.
-    fn time_waits(&mut self, wanted: Option<u32>, take: &mut dyn FnMut(Vec<Found>)) -> bool {
-        let began = Instant::now();
-        let Some(walker) = self.walker() else {
-            return false;
+        seen.sight = Sight {
+            binds: binds.complete,
+            bound_sockets: binds.complete && binds.bound_sockets,
+            timestamps: time_waits.is_ok_and(|seen| seen.complete) || time_waits.is_err(),
+            hidden_namespaces: 0,
         };
-        let mut found = Vec::new();
-        let seen = walker.time_waits(&mut |what| {
-            if wanted.is_none_or(|wanted| wanted == netns_of(&what)) {
-                found.push(what);
-            }
-        });
-        debug!("walks: TIME_WAITs {:?}", began.elapsed());
-        take(found);
-        seen.complete
+        seen
     }
 }
 
@@ -103,35 +95,41 @@ struct Walked {
 
 /// Scans once. `take` is called on this thread.
 pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) -> Scanned {
-    let mut reuse = Reuse::default();
-    let (report, walked) = thread::scope(|scope| {
-        let walking = scope.spawn(|| walks.binds(look.netns));
+    let (matters, time_waits_matter) = mpsc::channel();
+    thread::scope(|scope| {
+        let walking = scope.spawn(move || walks.walk(look.netns, &time_waits_matter));
+        let mut reuse = Reuse {
+            tell: Some(matters),
+            ..Reuse::default()
+        };
         let report = inventory::look(look, &mut |batch| {
             batch.iter().for_each(|found| reuse.note(found));
             take(batch);
         });
+        drop(reuse);
         debug!("look: {:?}, {} sockets", report.took, report.sockets);
         // A walk that panicked has said so; it has seen nothing.
-        (report, walking.join().unwrap_or_default())
-    });
-    // Namespaces come before what is in them.
-    take(walked.found);
-    let sight = Sight {
-        binds: walked.sight.binds,
-        bound_sockets: report.sight.bound_sockets || walked.sight.bound_sockets,
-        timestamps: !reuse.matters || walks.time_waits(look.netns, take),
-        hidden_namespaces: report.sight.hidden_namespaces,
-    };
-    Scanned { sight, report }
+        let walked = walking.join().unwrap_or_default();
+        // Namespaces come before what is in them.
+        take(walked.found);
+        let sight = Sight {
+            binds: walked.sight.binds,
+            bound_sockets: report.sight.bound_sockets || walked.sight.bound_sockets,
+            timestamps: walked.sight.timestamps,
+            hidden_namespaces: report.sight.hidden_namespaces,
+        };
+        Scanned { sight, report }
+    })
 }
 
-/// Whether there is a TIME_WAIT that a connect() might take over, so that it matters whether it has
+/// Looks out for a TIME_WAIT that a connect() might take over, so that it matters whether it has
 /// timestamps: its namespace's `tcp_tw_reuse` is 1, or 2 and it is of the loopback.
 #[derive(Default)]
 struct Reuse {
     always: bool,
     on_loopback: bool,
-    matters: bool,
+    /// Told once.
+    tell: Option<mpsc::Sender<()>>,
 }
 
 impl Reuse {
@@ -145,7 +143,12 @@ impl Reuse {
                 let tuple = &socket.tuple;
                 let loopback =
                     socket.dev == 1 || tuple.src.is_loopback() || tuple.dst.is_loopback();
-                self.matters |= self.always || self.on_loopback && loopback;
+                if (self.always || self.on_loopback && loopback)
+                    && let Some(tell) = self.tell.take()
+                {
+                    // The walk may have ended without: it cannot be had.
+                    let _ended = tell.send(());
+                }
             }
             _ => {}
         }

@@ -68,7 +68,14 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
     }
     let names = Names::of(snapshot);
     let space = fullest(&snapshot.spaces, Ports::of_space);
-    let pool = fullest(&snapshot.bind_pools, Ports::of_pool);
+    // A pool that nobody binds from is of no account: connections to many destinations fill it.
+    let in_use: Vec<_> = snapshot
+        .bind_pools
+        .iter()
+        .filter(|pool| pool.bound > 0)
+        .cloned()
+        .collect();
+    let pool = fullest(&in_use, Ports::of_pool);
 
     let mut status = Status::Ok;
     let mut said = Vec::new();

@@ -5,13 +5,13 @@ use std::{io, time::Duration};
 use jiff::Timestamp;
 use serde::{
     Serialize,
-    ser::{SerializeMap as _, Serializer},
+    ser::{SerializeMap, Serializer},
 };
 
 use super::{Context, EventView, errno_name};
 use crate::{
     escape::JsonFormatter,
-    event::{Event, Kind, Losses},
+    event::{Event, Kind, Losses, Restrictions},
 };
 
 /// Writes events as NDJSON.
@@ -101,19 +101,25 @@ impl Serialize for Line<'_> {
         map.serialize_entry("dst", &event.dst)?;
         map.serialize_entry("dst_port", &event.dst_port)?;
         match &event.kind {
-            Kind::Connect { bound, search, .. } => {
+            Kind::Connect {
+                bound,
+                search,
+                restrictions,
+            } => {
                 map.serialize_entry("bound", bound)?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
+                restricted(&mut map, restrictions)?;
             }
             Kind::ConnectFailed {
                 errno,
                 cause,
                 search,
-                ..
+                restrictions,
             } => {
                 map.serialize_entry("errno", &errno_name(*errno))?;
                 map.serialize_entry("cause", cause.name())?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
+                restricted(&mut map, restrictions)?;
             }
             Kind::State { from, to } => {
                 map.serialize_entry("from", from.name())?;
@@ -136,4 +142,16 @@ impl Serialize for Line<'_> {
         }
         map.end()
     }
+}
+
+/// The device that the socket is bound to and its own port range, only where it has them.
+fn restricted<M: SerializeMap>(map: &mut M, restrictions: &Restrictions) -> Result<(), M::Error> {
+    let Restrictions { dev, lo, hi } = *restrictions;
+    if dev != 0 {
+        map.serialize_entry("dev", &dev)?;
+    }
+    if (lo, hi) != (0, 0) {
+        map.serialize_entry("own_range", &[lo, hi])?;
+    }
+    Ok(())
 }

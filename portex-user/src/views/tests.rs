@@ -42,6 +42,21 @@ fn text(events: &[Event], color: bool) -> String {
 }
 
 #[test]
+fn what_restricts_a_socket_shows_only_where_there_is_something() {
+    let mut event = samples::connect();
+    assert!(!json(&event, None).contains("own_range"));
+    if let Kind::Connect { restrictions, .. } = &mut event.kind {
+        *restrictions = Restrictions {
+            dev: 3,
+            lo: 40_000,
+            hi: 0,
+        };
+    }
+    let line = json(&event, None);
+    assert!(line.contains(r#""dev":3,"own_range":[40000,0]"#), "{line}");
+}
+
+#[test]
 fn a_failure_in_json_is_the_contract() {
     assert_eq!(
         json(&samples::failed(), Some("/a.slice")),

@@ -245,7 +245,7 @@ fn judge(kernel: &Kernel, picture: &Snapshot, random: u32) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_a_scan_free_is_what_the_kernel_gives(

@@ -47,6 +47,7 @@ fn held(state: &State) -> BTreeMap<String, (bool, Option<u32>)> {
         .collect()
 }
 
+/// Only what events tell of.
 fn workload() -> impl Strategy<Value = Vec<Op>> {
     let traced = |op: &Op| {
         matches!(
@@ -54,12 +55,13 @@ fn workload() -> impl Strategy<Value = Vec<Op>> {
             Op::Connect { .. } | Op::Close { .. } | Op::Advance { .. }
         )
     };
-    proptest::collection::vec(op().prop_filter("seen by events", traced), 0..60)
+    proptest::collection::vec(op(), 0..90)
+        .prop_map(move |ops| ops.into_iter().filter(traced).collect())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_500,
+        cases: 500,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

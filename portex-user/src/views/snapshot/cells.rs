@@ -81,6 +81,7 @@ pub(super) fn pool(pool: &BindPool, column: PoolColumn, names: &Names<'_>) -> Ce
         PoolColumn::Address => pool.src.to_string(),
         PoolColumn::Capacity => pool.capacity.to_string(),
         PoolColumn::Used => pool.used.to_string(),
+        PoolColumn::Bound => pool.bound.to_string(),
         PoolColumn::Free => free(pool.free, pool.exact),
         PoolColumn::Fill => percent(fill),
     };

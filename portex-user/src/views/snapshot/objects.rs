@@ -238,6 +238,7 @@ pub(super) struct PoolObject<'a> {
     range: [u16; 2],
     capacity: u32,
     used: u32,
+    bound: u32,
     free: u32,
     exact: bool,
     /// Failed binds are not observed.
@@ -254,6 +255,7 @@ impl<'a> PoolObject<'a> {
             range: bounds(pool.range),
             capacity: pool.capacity,
             used: pool.used,
+            bound: pool.bound,
             free: pool.free,
             exact: pool.exact,
             failures: None,

@@ -172,6 +172,7 @@ pub(in crate::views) fn pool() -> BindPool {
         range: range(),
         capacity: 28_232,
         used: 14_116,
+        bound: 300,
         free: 14_116,
         exact: true,
     }

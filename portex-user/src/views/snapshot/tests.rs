@@ -361,6 +361,7 @@ fn json_is_the_contract() {
             ("range", |v| *v == serde_json::json!([32_768, 60_999])),
             ("capacity", |v| *v == 28_232),
             ("used", |v| *v == 14_116),
+            ("bound", |v| *v == 300),
             ("free", |v| *v == 14_116),
             ("exact", |v| *v == true),
             ("failures", Value::is_null),

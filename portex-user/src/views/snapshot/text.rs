@@ -91,6 +91,12 @@ pub fn text<W: io::Write>(
         |column| watched || !process_needs_watching(column),
         |process, column| cells::process(process, column, &names),
     )?;
+    let pools: Vec<_> = snapshot
+        .bind_pools
+        .iter()
+        .filter(|pool| pool.bound > 0)
+        .cloned()
+        .collect();
     Section {
         title: "Bind pools",
         none: "nobody holds a port that bind() chose",
@@ -100,7 +106,7 @@ pub fn text<W: io::Write>(
     }
     .write(
         &mut out,
-        &snapshot.bind_pools,
+        &pools,
         |_| true,
         |pool, column| cells::pool(pool, column, &names),
     )
