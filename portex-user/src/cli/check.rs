@@ -45,6 +45,15 @@ pub(super) fn run(args: &Args, verbose: u8) -> ExitCode {
         }
         Err(error) => (Status::Unknown, check::unknown(&format!("{error:#}"))),
     };
+    say_status(status, &line)
+}
+
+/// The status UNKNOWN, for this reason.
+pub(super) fn unknown(problem: &str) -> ExitCode {
+    say_status(Status::Unknown, &check::unknown(problem))
+}
+
+fn say_status(status: Status, line: &str) -> ExitCode {
     // Whoever does not read the line has the code.
     let _closed = writeln!(io::stdout(), "{line}");
     ExitCode::from(status.code())

@@ -36,9 +36,17 @@ enum Command {
     DemoWorkload,
 }
 
-/// Runs the command line. 0 done, 1 failed, 2 bad usage.
+/// Runs the command line. 0 done, 1 failed, 2 bad usage; `check` has codes of its own.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && is_check() => {
+            // 2 would be CRITICAL.
+            let _closed = error.print();
+            return check::unknown("bad usage");
+        }
+        Err(error) => error.exit(),
+    };
     start_log(cli.verbose);
     let outcome = match &cli.command {
         Command::Trace(args) => trace::run(args, cli.verbose),
@@ -54,6 +62,14 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether `check` was asked for, on a command line that cannot be parsed.
+fn is_check() -> bool {
+    let mut arguments = std::env::args_os().skip(1);
+    arguments
+        .find(|argument| !argument.as_encoded_bytes().starts_with(b"-"))
+        .is_some_and(|command| command == "check")
 }
 
 fn start_log(verbose: u8) {

@@ -130,8 +130,7 @@ fn watched(
 fn tell(scanned: &Scanned, refusal: Option<String>, verbose: u8) {
     if let Some(refusal) = refusal {
         say(&format!(
-            "portex: what explicit binds take is estimated, so that no figure is exact: {}",
-            escape::text(refusal.as_bytes())
+            "portex: what explicit binds take is estimated, so that no figure is exact: {refusal}"
         ));
     }
     if scanned.sight.hidden_namespaces != 0 || verbose > 0 {

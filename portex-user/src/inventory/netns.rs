@@ -18,7 +18,7 @@ const NSFS_MAGIC: u64 = 0x6e73_6673;
 pub enum NetnsError {
     /// Nothing at that path.
     #[error(
-        "no network namespace {}: {}: {source}\n  what to do: ip netns list shows the names, lsns \
+        "no network namespace {}: {}: {cause}\n  what to do: ip netns list shows the names, lsns \
          -t net the inode numbers",
         shown(name.as_ref()),
         shown(path)
@@ -29,7 +29,7 @@ pub enum NetnsError {
         /// Where it was looked for.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Something else is there.
     #[error("{} is no namespace file\n  what to do: give something like /proc/PID/ns/net", shown(.0))]
@@ -59,10 +59,10 @@ pub fn resolve(text: &str) -> Result<u32, NetnsError> {
     match inode_of(&path) {
         Ok(Some(inode)) => Ok(inode),
         Ok(None) => Err(NetnsError::NotANamespace(path)),
-        Err(source) => Err(NetnsError::Path {
+        Err(cause) => Err(NetnsError::Path {
             name: text.to_owned(),
             path,
-            source,
+            cause,
         }),
     }
 }

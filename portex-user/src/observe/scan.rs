@@ -103,7 +103,9 @@ pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) ->
             ..Reuse::default()
         };
         let report = inventory::look(look, &mut |batch| {
-            batch.iter().for_each(|found| reuse.note(found));
+            for found in &batch {
+                reuse.note(found);
+            }
             take(batch);
         });
         drop(reuse);

@@ -108,7 +108,7 @@ impl Serialize for Line<'_> {
             } => {
                 map.serialize_entry("bound", bound)?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
-                restricted(&mut map, restrictions)?;
+                restricted(&mut map, *restrictions)?;
             }
             Kind::ConnectFailed {
                 errno,
@@ -119,7 +119,7 @@ impl Serialize for Line<'_> {
                 map.serialize_entry("errno", &errno_name(*errno))?;
                 map.serialize_entry("cause", cause.name())?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
-                restricted(&mut map, restrictions)?;
+                restricted(&mut map, *restrictions)?;
             }
             Kind::State { from, to } => {
                 map.serialize_entry("from", from.name())?;
@@ -145,8 +145,8 @@ impl Serialize for Line<'_> {
 }
 
 /// The device that the socket is bound to and its own port range, only where it has them.
-fn restricted<M: SerializeMap>(map: &mut M, restrictions: &Restrictions) -> Result<(), M::Error> {
-    let Restrictions { dev, lo, hi } = *restrictions;
+fn restricted<M: SerializeMap>(map: &mut M, restrictions: Restrictions) -> Result<(), M::Error> {
+    let Restrictions { dev, lo, hi } = restrictions;
     if dev != 0 {
         map.serialize_entry("dev", &dev)?;
     }
