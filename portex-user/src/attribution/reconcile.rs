@@ -151,7 +151,9 @@ impl State {
         if another || replaced && (scan.lossy || before.owner == OwnerId::UNKNOWN) {
             after.owner = self.holder(pending, now);
         }
-        if after.phase != before.phase || after.owner != before.owner {
+        // That a FIN_WAIT2 minisocket becomes a TIME_WAIT is told by no event, so it is no mistake.
+        let phase_was_wrong = after.phase.is_time_wait() != before.phase.is_time_wait();
+        if phase_was_wrong || after.owner != before.owner {
             drift.changed += 1;
         }
         if let Some(held) = self.spaces.held_mut(&key, port) {
