@@ -47,7 +47,8 @@ pub struct Rules {
     pub tw_reuse_delay: Duration,
     /// Whether that age counts in whole seconds only, as before 6.14: up to a second more.
     pub tw_reuse_coarse: bool,
-    /// Whether a FIN_WAIT2 minisocket can be reused as well, as before 6.1.
+    /// Whether a FIN_WAIT2 minisocket can perhaps be reused as well: before 6.1, unless the refusal was
+    /// backported, as Debian's 5.10.262 has it.
     pub tw_reuse_fin_wait2: bool,
     /// `tcp_max_tw_buckets`.
     pub max_tw_buckets: u32,

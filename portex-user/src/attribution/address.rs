@@ -9,6 +9,9 @@ pub(super) struct Address(u128);
 const MAPPED: u128 = 0xffff << 32;
 
 impl Address {
+    pub(super) const ANY_V4: Self = Self(MAPPED);
+    pub(super) const ANY_V6: Self = Self(0);
+
     pub(super) fn is_v4(self) -> bool {
         self.0 >> 32 == 0xffff
     }

@@ -21,6 +21,42 @@ pub(super) struct Endpoint {
     pub(super) v6only: bool,
 }
 
+/// Who listens in a namespace.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    ports: FxHashSet<u16>,
+    endpoints: FxHashSet<Endpoint>,
+}
+
+impl Listeners {
+    pub(super) fn add(&mut self, listener: Endpoint) {
+        self.ports.insert(listener.port);
+        self.endpoints.insert(listener);
+    }
+
+    /// Whether a connection of this local address and port may have been accepted by one.
+    pub(super) fn accept(&self, address: Address, port: u16) -> bool {
+        self.ports.contains(&port)
+            && (self.listens(address, port, false)
+                || self.listens(address, port, true)
+                || self.listens(Address::ANY_V6, port, false)
+                || address.is_v4() && self.listens(Address::ANY_V4, port, false)
+                || !address.is_v4() && self.listens(Address::ANY_V6, port, true))
+    }
+
+    fn listens(&self, address: Address, port: u16, v6only: bool) -> bool {
+        self.endpoints.contains(&Endpoint {
+            address,
+            port,
+            v6only,
+        })
+    }
+
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().copied()
+    }
+}
+
 /// A namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Namespace {

@@ -88,6 +88,7 @@ impl State {
                 sockets.on_device |= namespace.device_ports.contains(&endpoint.port);
             }
         }
+        let sight = self.ended.map(|ended| ended.sight).unwrap_or_default();
         for key in keys {
             let Some(space) = self.spaces.map.get(*key) else {
                 continue;
@@ -96,6 +97,15 @@ impl State {
             sockets.open(key.src, room);
             for &port in space.held.keys().filter(|&&port| field.contains(port)) {
                 sockets.add(key.src, port, false, room);
+            }
+        }
+        if !sight.bound_sockets {
+            // Somebody is bound to these, nobody knows where: perhaps everywhere.
+            for &port in &namespace.blocked {
+                if field.contains(port) && !sockets.any.contains(port) {
+                    sockets.any.insert(port);
+                    sockets.both.insert(port);
+                }
             }
         }
         sockets

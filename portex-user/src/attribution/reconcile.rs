@@ -178,7 +178,7 @@ impl State {
                     drift.stale += u64::from(!seen && !hidden);
                     return seen || hidden;
                 };
-                let accepted = held.socket == 0 && look.listeners.contains(&port);
+                let accepted = held.socket == 0 && look.listeners.accept(key.src, port);
                 if seen && accepted {
                     look.add_accepted(&Pending::of_held(*key, port, held));
                 }
@@ -245,7 +245,7 @@ impl State {
             let mut namespace = look.namespace;
             namespace.scanned = true;
             if !sight.binds {
-                namespace.blocked.extend(look.listeners);
+                namespace.blocked.extend(look.listeners.ports());
                 let bound = namespace.endpoints.iter().map(|endpoint| endpoint.port);
                 namespace.blocked.extend(bound);
             }
@@ -285,7 +285,7 @@ fn origin(pending: &Pending, look: &Look, sight: Sight) -> Origin {
     let port = pending.port;
     if pending.connecting {
         Origin::Outbound
-    } else if look.listeners.contains(&port) {
+    } else if look.listeners.accept(pending.key.src, port) {
         Origin::Accepted
     } else if sight.binds && !look.namespace.blocked.contains(&port) && !look.namespace.in_vrf {
         Origin::Outbound

@@ -26,6 +26,7 @@ pub(super) enum Claim {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recycling {
     allowed: bool,
+    /// Whether a FIN_WAIT2 minisocket may perhaps be taken over too.
     fin_wait2: bool,
     /// Age from which it may be, and from which it is sure to be taken over, in nanoseconds.
     may: u64,
@@ -65,19 +66,20 @@ impl Recycling {
             return Claim::TimeWait;
         }
         let age = now.saturating_sub(held.at);
-        if held.timestamps == Timestamps::Yes && age > self.must {
+        let sure = held.timestamps == Timestamps::Yes && held.phase == Phase::TimeWait;
+        if sure && age > self.must {
             Claim::Recyclable
         } else if age.saturating_add(SOON) < self.may && held.phase == Phase::TimeWait {
             Claim::TimeWait
         } else {
-            // A scan does not tell how old a FIN_WAIT2 minisocket is.
             Claim::Unsure
         }
     }
 
     /// When the port of a TIME_WAIT can be had again.
     pub(super) fn returns(&self, held: &Held, blocked: bool) -> u64 {
-        if !blocked && self.applies(held) && held.timestamps == Timestamps::Yes {
+        let sure = held.timestamps == Timestamps::Yes && held.phase == Phase::TimeWait;
+        if !blocked && self.applies(held) && sure {
             held.expires().min(held.at.saturating_add(self.must))
         } else {
             held.expires()
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn in_fin_wait2_only_on_old_kernels() {
+    fn in_fin_wait2_perhaps_on_old_kernels_else_not() {
         let held = time_wait(Phase::FinWait2, Timestamps::Yes);
         let old = Rules {
             tw_reuse_fin_wait2: true,
@@ -171,7 +173,7 @@ mod tests {
             claim(&rules(1, false), [10, 0, 0, 1], &held, 5_000),
             Claim::TimeWait
         );
-        assert_eq!(claim(&old, [10, 0, 0, 1], &held, 5_000), Claim::Recyclable);
+        assert_eq!(claim(&old, [10, 0, 0, 1], &held, 5_000), Claim::Unsure);
     }
 
     #[test]

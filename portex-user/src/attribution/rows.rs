@@ -59,8 +59,15 @@ impl State {
         let nothing = Row::default();
         let base = space.rows.first().unwrap_or(&nothing);
         rows.push(self.row((key, space), base, ground, now));
+        let netns_range = ground.namespace.rules.range;
+        let mut ranges = vec![netns_range];
         for own in space.rows.iter().skip(1).filter(is_recent) {
-            rows.push(self.row((key, space), own, ground, now));
+            // Bounds that do not count can make two ranges one.
+            let range = range_of(own, netns_range);
+            if !ranges.contains(&range) {
+                ranges.push(range);
+                rows.push(self.row((key, space), own, ground, now));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     State,
     address::Address,
-    binds::{Endpoint, Namespace},
+    binds::{Endpoint, Listeners, Namespace},
     clock,
     pending::Pending,
     space::Key,
@@ -50,7 +50,7 @@ pub(super) struct Scan {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) namespace: Namespace,
-    pub(super) listeners: FxHashSet<u16>,
+    pub(super) listeners: Listeners,
 }
 
 impl State {
@@ -87,7 +87,7 @@ impl State {
                 let namespace = Namespace::new(found.name, found.rules);
                 let look = Look {
                     namespace,
-                    listeners: FxHashSet::default(),
+                    listeners: Listeners::default(),
                 };
                 scan.namespaces.insert(found.inode, look);
             }
@@ -119,7 +119,11 @@ impl State {
         let port = tuple.src_port;
         if tuple.dst_port == 0 {
             if socket.state == TcpState::Listen {
-                look.listeners.insert(port);
+                look.listeners.add(Endpoint {
+                    address: tuple.src.into(),
+                    port,
+                    v6only: socket.v6only,
+                });
             }
             look.add_endpoint(tuple.src.into(), port, socket.v6only, socket.dev);
             return;
@@ -183,7 +187,8 @@ impl Look {
 
     /// Whether it can be told already that somebody else connected to this host.
     fn is_accepted(&self, socket: &Socket) -> bool {
-        self.listeners.contains(&socket.tuple.src_port)
+        self.listeners
+            .accept(socket.tuple.src.into(), socket.tuple.src_port)
             || matches!(socket.state, TcpState::SynRecv | TcpState::NewSynRecv)
     }
 

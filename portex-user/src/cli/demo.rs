@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
         session.drop_privileges()?;
-        let stop = stop::signals()?;
+        let stop = stop::signals(stop::Rest::Write)?;
         say(demo::WHAT_IT_SHOWS);
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);

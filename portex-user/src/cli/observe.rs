@@ -109,7 +109,7 @@ fn watched(
         let (session, ring) = Session::start(&options)?;
         let mut scanner = Scanner::start(look)?;
         session.drop_privileges()?;
-        let signals = stop::signals()?;
+        let signals = stop::signals(stop::Rest::Work)?;
         tell_attached(session.attached());
         let way = session.attached().way.name();
         let mut live = Live::new(session, ring);

@@ -15,12 +15,21 @@ use super::{runtime, say};
 /// How long what is buffered may take to be written, after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What is left to do after a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// To write what is buffered: that takes no longer than a reader makes it.
+    Write,
+    /// To finish the work first, however long it takes.
+    Work,
+}
+
 /// Ready when the user or the system wants the program to end.
 ///
 /// Signals are awaited on a thread of their own: the one that writes may be held up by a reader that
-/// does not read. If it has not ended after a while, or at a second signal, the process is ended; the
-/// kernel takes the programs off then.
-pub(super) fn signals() -> anyhow::Result<impl Future<Output = ()>> {
+/// does not read. If that has not ended after a while, or at a second signal, the process is ended;
+/// the kernel takes the programs off then.
+pub(super) fn signals(rest: Rest) -> anyhow::Result<impl Future<Output = ()>> {
     let (ready, listening) = std::sync::mpsc::channel();
     let (tell, told) = oneshot::channel();
     thread::Builder::new()
@@ -34,10 +43,11 @@ pub(super) fn signals() -> anyhow::Result<impl Future<Output = ()>> {
                     signals.next().await;
                     let _gone = tell.send(());
                     select! {
-                        () = signals.next() => {}
-                        () = sleep(GRACE) => {}
+                        () = signals.next() => say("portex: ended by a second signal, without the rest"),
+                        () = sleep(GRACE), if rest == Rest::Write => {
+                            say("portex: nobody reads what it writes; ended without the rest");
+                        }
                     }
-                    say("portex: nobody reads what it writes; ended without the rest");
                     process::exit(1);
                 })
             });

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
         session.drop_privileges()?;
-        let stop = stop::signals()?;
+        let stop = stop::signals(stop::Rest::Write)?;
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         let totals = show(&mut live, &args.output, &filter, limits, stop).await?;

@@ -41,24 +41,20 @@ pub async fn watch<S: EventSource>(
         state,
         cgroups: Cgroups::new(),
         phase: Phase::Idle { until: began },
+        stopped: None,
         last: None,
     };
     let mut events = Vec::new();
-    let mut stopping = false;
     pin!(stop);
     loop {
-        if stopping && let Some(watched) = watch.result() {
+        if let Some(watched) = watch.last.take() {
             return Ok(watched);
         }
-        watch.scan_if_due(scanner, stopping);
+        watch.scan_if_due(scanner);
         events.clear();
         select! {
             biased;
-            () = &mut stop, if !stopping => {
-                stopping = true;
-                watch.last = None;
-                watch.hurry();
-            }
+            () = &mut stop, if watch.stopped.is_none() => watch.stop(),
             message = scanner.next(), if watch.listens() => match message {
                 Some(message) => watch.hear(message),
                 None => return Err(io::Error::other("the thread that scans has ended")),
@@ -69,10 +65,8 @@ pub async fn watch<S: EventSource>(
                     let cgroups = &mut watch.cgroups;
                     watch.state.apply(event, || cgroups.path(owner.cgroup, owner.pid));
                 }
-                if !more? && !stopping {
-                    stopping = true;
-                    watch.last = None;
-                    watch.hurry();
+                if !more? {
+                    watch.stop();
                 }
                 watch.end_scan_if_complete(source);
             }
@@ -98,29 +92,26 @@ struct Watch<'a> {
     state: &'a mut State,
     cgroups: Cgroups,
     phase: Phase,
-    /// What the last scan brought, unless another is wanted.
+    /// When the end was asked for.
+    stopped: Option<Duration>,
+    /// What the first scan brought that began after that.
     last: Option<Watched>,
 }
 
 impl Watch<'_> {
-    /// The last scan, when it is over.
-    fn result(&mut self) -> Option<Watched> {
-        match self.phase {
-            Phase::Idle { .. } => self.last.take(),
-            _ => None,
-        }
-    }
-
-    fn hurry(&mut self) {
+    /// One more scan, as soon as none is under way.
+    fn stop(&mut self) {
+        let now = monotonic();
+        self.stopped.get_or_insert(now);
         if let Phase::Idle { until } = &mut self.phase {
-            *until = Duration::ZERO;
+            *until = now;
         }
     }
 
-    fn scan_if_due(&mut self, scanner: &Scanner, stopping: bool) {
+    fn scan_if_due(&mut self, scanner: &Scanner) {
         let now = monotonic();
         if let Phase::Idle { until } = self.phase
-            && (now >= until || stopping)
+            && now >= until
         {
             self.state.begin_scan(now);
             scanner.ask();
@@ -163,10 +154,18 @@ impl Watch<'_> {
             self.state.lost(source.losses().events());
             self.state.end_scan(watched.scanned.sight, now);
             let cost = at.saturating_sub(began);
-            self.phase = Phase::Idle {
-                until: now + LEAST_PAUSE.max(cost * SHARE),
+            let pause = LEAST_PAUSE.max(cost * SHARE);
+            let until = if self.stopped.is_some() {
+                now
+            } else {
+                now + pause
             };
-            self.last = Some(watched);
+            self.phase = Phase::Idle { until };
+            // One that began before is of a time that events have gone beyond.
+            self.last = self
+                .stopped
+                .is_some_and(|stopped| began >= stopped)
+                .then_some(watched);
         }
     }
 }
