@@ -1,4 +1,4 @@
-//! Runs a command in a world with something missing: `portex-tests confine … -- COMMAND`.
+//! Runs a command in a world with something missing, or too much of it: `portex-tests confine … -- COMMAND`.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use rustix::mount::MountFlags;
 use rustix::process::{Gid, Resource, Rlimit, Uid};
 use rustix::thread::CapabilitySet;
 
-use crate::sys;
+use crate::{named, sys};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// A file to show in the place of another: SOURCE:TARGET.
     #[arg(long)]
     replace: Option<String>,
+    /// How many network namespaces with names there are to be.
+    #[arg(long)]
+    namespaces: Option<usize>,
     /// Let uname say 2.6.
     #[arg(long)]
     old_kernel: bool,
@@ -56,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn change_mounts(args: &Args) -> Result<()> {
-    if args.hide.is_empty() && args.replace.is_none() {
+    if args.hide.is_empty() && args.replace.is_none() && args.namespaces.is_none() {
         return Ok(());
     }
     sys::enter_private_mounts()?;
@@ -68,6 +71,9 @@ fn change_mounts(args: &Args) -> Result<()> {
             .split_once(':')
             .context("--replace wants SOURCE:TARGET")?;
         rustix::mount::mount_bind(source, target)?;
+    }
+    if let Some(count) = args.namespaces {
+        named::make(count).context("named network namespaces")?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a workload tells about itself: one JSON line per thing that happened.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,12 @@ pub(crate) enum Fact {
     Hello { pid: u32 },
     /// A call that asks for a connection has returned.
     Connect(Connect),
+    /// Something was done, for those who look into a failure.
+    Note { what: String },
+    /// Connects took all the ports that they could get.
+    Filled(Filled),
+    /// Binds to port 0 of an address did.
+    BoundAll { at: IpAddr, binds: u32 },
     /// The kernel does not offer what this workload is about.
     Unsupported { why: String },
     /// Nothing more happens until a line comes on standard input.
@@ -44,4 +50,21 @@ impl Connect {
     pub(crate) fn failed(&self) -> bool {
         self.errno.as_deref() == Some("EADDRNOTAVAIL")
     }
+}
+
+/// The ports of one source towards one destination, after a connect that found none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Filled {
+    pub(crate) src: IpAddr,
+    pub(crate) dst: SocketAddr,
+    /// First and last port that a connect may get.
+    pub(crate) range: (u16, u16),
+    /// It is the sockets' own (`IP_LOCAL_PORT_RANGE`).
+    pub(crate) own_range: bool,
+    /// Ports of the range that are reserved.
+    pub(crate) reserved: Vec<u16>,
+    /// How many connects succeeded before the first that did not.
+    pub(crate) connects: u32,
+    /// How long the oldest `TIME_WAIT` of the namespace had lasted by then.
+    pub(crate) oldest_wait_ms: Option<u64>,
 }

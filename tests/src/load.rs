@@ -18,7 +18,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Load {
     process: Process,
     input: ChildStdin,
-    facts: Receiver<String>,
+    told: Receiver<String>,
     pid: u32,
     done: bool,
 }
@@ -31,7 +31,7 @@ impl Load {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::spawn(&mut command)?;
         let input = process.0.stdin.take().context("no stdin")?;
-        let (send, facts) = channel();
+        let (send, told) = channel();
         for_each_line(process.0.stdout.take().context("no stdout")?, move |line| {
             if let Some(line) = line {
                 // Fails when the scenario has ended and nobody listens.
@@ -41,7 +41,7 @@ impl Load {
         let mut load = Self {
             process,
             input,
-            facts,
+            told,
             pid: 0,
             done: false,
         };
@@ -59,6 +59,15 @@ impl Load {
 
     /// Lets it go on to the next step, and returns the connects that it made on the way.
     pub(crate) fn step(&mut self) -> Result<Vec<Connect>> {
+        let connect = |fact| match fact {
+            Fact::Connect(connect) => Some(connect),
+            _ => None,
+        };
+        Ok(self.facts()?.into_iter().filter_map(connect).collect())
+    }
+
+    /// The same, with all that it told on the way.
+    pub(crate) fn facts(&mut self) -> Result<Vec<Fact>> {
         self.input
             .write_all(b"go\n")
             .context("the workload has ended")?;
@@ -83,25 +92,24 @@ impl Load {
         Ok(())
     }
 
-    fn until_ready(&mut self) -> Result<Vec<Connect>> {
-        let mut connects = Vec::new();
+    fn until_ready(&mut self) -> Result<Vec<Fact>> {
+        let mut facts = Vec::new();
         loop {
             match self.next()? {
-                Fact::Connect(connect) => connects.push(connect),
-                Fact::Ready { .. } => return Ok(connects),
+                Fact::Ready { .. } => return Ok(facts),
                 Fact::Unsupported { why } => return Err(Skip(why).into()),
-                Fact::Hello { .. } => {}
                 Fact::Done => {
                     self.done = true;
-                    return Ok(connects);
+                    return Ok(facts);
                 }
+                fact => facts.push(fact),
             }
         }
     }
 
     fn next(&mut self) -> Result<Fact> {
         let line = self
-            .facts
+            .told
             .recv_timeout(STEP_LIMIT)
             .context("the workload ended early, or took too long")?;
         serde_json::from_str(&line).with_context(|| format!("not a fact: {line}"))

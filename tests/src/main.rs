@@ -11,8 +11,10 @@
 //! load; tracer, told  the two processes of a scenario, seen from outside
 //! workload/, fact    what the workload process does, and how it tells
 //! event, expect      what portex told, and what it should have told
+//! snapshot/          what `portex snapshot` printed
 //! netns, procnet, diag, bpf, sys   the kernel
-//! confine            a process with something taken away from it
+//! confine, named     a process with something taken away from it, or too much of it
+//! random, parallel   seeds; several at once
 //! ```
 
 mod bpf;
@@ -23,12 +25,16 @@ mod event;
 mod expect;
 mod fact;
 mod load;
+mod named;
 mod netns;
+mod parallel;
 mod process;
 mod procnet;
+mod random;
 mod report;
 mod runner;
 mod scenarios;
+mod snapshot;
 mod sys;
 mod told;
 mod tracer;

@@ -1,7 +1,8 @@
 //! Which scenarios run when.
 //!
 //! Most share one portex per way, which sees the whole machine, and run side by side, each in a
-//! network namespace of its own. Those that start portex themselves run one after another.
+//! network namespace of its own. Those that start portex themselves run one after another, but for
+//! some that mostly wait.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) portex: &'a Path,
     pub(crate) way: Way,
     pub(crate) kernel: Kernel,
+    /// A machine that was booted for this, in an emulator mostly: each start of portex takes long.
+    pub(crate) emulated: bool,
 }
 
 /// The first two numbers of the kernel's release.
@@ -111,6 +114,7 @@ impl Run<'_> {
                     }
                 });
             }
+            self.waiting(chosen);
             self.alone(chosen);
         });
         for (way, tracer) in tracers {
@@ -123,7 +127,20 @@ impl Run<'_> {
         }
     }
 
-    /// The scenarios that start portex themselves.
+    /// The scenarios that start portex themselves and take their time.
+    fn waiting(&self, chosen: &[&Scenario]) {
+        thread::scope(|scope| {
+            for scenario in chosen {
+                if let Body::Waiting(_) = scenario.body {
+                    for way in self.ways {
+                        scope.spawn(|| self.one(scenario, *way, None));
+                    }
+                }
+            }
+        });
+    }
+
+    /// The scenarios that start portex themselves, and may look for what it leaves behind.
     fn alone(&self, chosen: &[&Scenario]) {
         for scenario in chosen {
             match scenario.body {
@@ -132,7 +149,7 @@ impl Run<'_> {
                     .iter()
                     .for_each(|way| self.one(scenario, *way, None)),
                 Body::Once(_) => self.one(scenario, self.ways[0], None),
-                Body::Shared(_) | Body::Slow(_) | Body::Last(_) => {}
+                Body::Shared(_) | Body::Slow(_) | Body::Waiting(_) | Body::Last(_) => {}
             }
         }
     }
@@ -152,11 +169,15 @@ impl Run<'_> {
             portex: &self.portex,
             way,
             kernel: self.kernel,
+            emulated: self.emulated,
         };
         let attempt = || {
             catch_unwind(AssertUnwindSafe(|| match (&scenario.body, shared) {
                 (Body::Shared(body) | Body::Slow(body), Some(tracer)) => body(&context, tracer),
-                (Body::Alone(body) | Body::Once(body) | Body::Last(body), _) => body(&context),
+                (
+                    Body::Alone(body) | Body::Waiting(body) | Body::Once(body) | Body::Last(body),
+                    _,
+                ) => body(&context),
                 (Body::Shared(_) | Body::Slow(_), None) => Ok(()),
             }))
             .unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))

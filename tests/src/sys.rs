@@ -66,6 +66,27 @@ pub(crate) fn tcp_state(socket: &impl AsRawFd) -> io::Result<u8> {
     Ok(state)
 }
 
+/// `IP_LOCAL_PORT_RANGE` (6.3): the lowest port in the lower half, the highest in the upper.
+pub(crate) const LOCAL_PORT_RANGE: i32 = 51;
+
+/// Sets an option of the level `SOL_IP`, which sockets of IPv6 take as well.
+pub(crate) fn set_ip_option(socket: &impl AsRawFd, option: i32, value: u32) -> io::Result<()> {
+    // SAFETY: the kernel reads the four bytes of `value`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_IP,
+            option,
+            (&raw const value).cast(),
+            4,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Kills the calling process after so many seconds, whatever it is doing by then.
 pub(crate) fn die_after(seconds: u32) {
     // SAFETY: alarm() has no memory effects; the default action of SIGALRM is wanted.

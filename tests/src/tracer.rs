@@ -22,6 +22,9 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(90);
 /// How long an event may take from the kernel to the output.
 const EVENT_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long portex may go on after it was told to end: `snapshot` looks around then.
+const END_LIMIT: Duration = Duration::from_secs(90);
+
 pub(crate) struct Tracer {
     process: Process,
     told: Arc<Told>,
@@ -65,9 +68,10 @@ impl Tracer {
         Self::start_command(&mut command, way)
     }
 
-    /// The same, with the command line given.
+    /// The same, with the command line given. Lines of other commands than `trace` are kept as text.
     pub(crate) fn start_command(command: &mut Command, way: Way) -> Result<Self> {
-        let json = command.get_args().any(|argument| argument == "--json");
+        let has = |word: &str| command.get_args().any(|argument| argument == word);
+        let json = has("trace") && has("--json");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -98,6 +102,10 @@ impl Tracer {
             })
             .with_context(|| format!("portex did not say {attached:?}"))?;
         Ok(tracer)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
@@ -177,7 +185,7 @@ impl Tracer {
     pub(crate) fn end(mut self) -> Result<Ended> {
         let status = self
             .process
-            .wait(EVENT_LIMIT)
+            .wait(END_LIMIT)
             .with_context(|| self.stderr())?;
         for reader in self.readers.drain(..) {
             // A reader that panicked has told less, which the comparison will find.

@@ -1,5 +1,6 @@
 //! The duties of the first process of a virtual machine.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -13,6 +14,9 @@ use crate::sys;
 
 /// Where the initramfs has the portex to test.
 const PORTEX: &str = "/portex";
+
+/// `NETLINK_SOCK_DIAG` for TCP, where the kernel has it as modules; each needs the ones before it.
+const MODULES: [&str; 2] = ["/modules/inet_diag.ko", "/modules/tcp_diag.ko"];
 
 /// tracefs is not among them: portex must do without.
 const MOUNTS: [(&str, &str); 7] = [
@@ -45,6 +49,9 @@ fn run() -> Result<()> {
     }
     sys::loopback_up().context("cannot set the loopback interface up")?;
     let line = std::fs::read_to_string("/proc/cmdline").context("/proc/cmdline")?;
+    if parameter(&line, "portex.modules") != Some("no") {
+        MODULES.into_iter().for_each(load);
+    }
     let mut command = Command::new("/proc/self/exe");
     command.args(["host", "--disposable", "--portex", PORTEX]);
     for way in parameter(&line, "portex.way")
@@ -72,6 +79,15 @@ fn mount(kind: &str, at: &str) {
     let _ = std::fs::create_dir_all(Path::new(at));
     if let Err(error) = rustix::mount::mount(kind, at, kind, MountFlags::empty(), None) {
         println!("portex-tests: no {kind} at {at}: {error}");
+    }
+}
+
+/// As for a mount, a failure is not fatal.
+fn load(module: &str) {
+    let result =
+        File::open(module).and_then(|file| Ok(rustix::system::finit_module(file, c"", 0)?));
+    if let Err(error) = result {
+        println!("portex-tests: cannot load {module}: {error}");
     }
 }
 

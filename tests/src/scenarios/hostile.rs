@@ -1,13 +1,21 @@
 //! A process whose name is made to be obeyed by terminals.
 
+use std::process::Command;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use super::split;
 use crate::load::Load;
 use crate::netns::NetNs;
+use crate::process::run_to_end;
 use crate::runner::Context;
+use crate::snapshot;
+use crate::told::check_text;
 use crate::tracer::{Ended, Tracer};
+
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Clear the screen, by the seven-bit and by the eight-bit introducer; no UTF-8 at all; and UTF-8
 /// that decodes to the eight-bit introducer, then a carriage return and a line feed.
@@ -18,16 +26,9 @@ const NAMES: [&[u8]; 4] = [
     b"\x7f\x08\t\x01",
 ];
 
-pub(super) fn run(context: &Context<'_>) -> Result<()> {
+pub(super) fn traced(context: &Context<'_>) -> Result<()> {
     let netns = NetNs::with_ports(40_000, 40_001)?;
-    let mut loads = Vec::new();
-    for (name, port) in NAMES.iter().zip(5000..) {
-        let hex = name
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        let arguments = format!("connect --dst 127.0.0.1:{port} --failures 1 --comm-hex {hex}");
-        loads.push(Load::start(&netns, &arguments)?);
-    }
+    let mut loads = named_so(&netns)?;
     let inode = netns.inode().to_string();
     // With `--states`, all kinds of lines come.
     let arguments = ["--states", "--netns", &inode];
@@ -43,6 +44,52 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     let text = text.stop(Signal::INT).context("text")?;
     for (load, name) in loads.iter().zip(NAMES) {
         told(&json, &text, load.pid()).with_context(|| format!("comm {}", name.escape_ascii()))?;
+    }
+    Ok(())
+}
+
+/// Processes of these names, which hold both ports of the namespace when they have run a step.
+fn named_so(netns: &NetNs) -> Result<Vec<Load>> {
+    let mut loads = Vec::new();
+    for (name, port) in NAMES.iter().zip(5000..) {
+        let hex = name
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let arguments = format!("connect --dst 127.0.0.1:{port} --failures 1 --comm-hex {hex}");
+        loads.push(Load::start(netns, &arguments)?);
+    }
+    Ok(loads)
+}
+
+/// The same in a snapshot, for people and for programs.
+pub(super) fn in_snapshot(context: &Context<'_>) -> Result<()> {
+    let netns = NetNs::with_ports(40_000, 40_001)?;
+    let mut loads = named_so(&netns)?;
+    for load in &mut loads {
+        split(&load.step()?, 2, 1)?;
+    }
+    let inode = netns.inode().to_string();
+    let json = snapshot::take(context, &["--netns", &inode])?;
+    for (load, name) in loads.iter().zip(NAMES) {
+        let mut rows = json.processes.iter();
+        let row = rows.find(|row| row.pid == Some(load.pid()));
+        ensure!(
+            row.is_some_and(|row| !row.comm.is_empty()),
+            "{} is not named: {row:?}",
+            name.escape_ascii()
+        );
+    }
+    let mut command = Command::new(context.portex);
+    let finished = run_to_end(command.args(["snapshot", "--netns", &inode]), LIMIT)?;
+    ensure!(finished.status.success(), "{}", finished.stderr);
+    let mut text = String::new();
+    for line in finished.stdout.split(|byte| *byte == b'\n') {
+        text += check_text(line)?;
+        text.push('\n');
+    }
+    for load in loads {
+        let pid = load.pid().to_string();
+        ensure!(text.contains(&pid), "{pid} is not in\n{text}");
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! The scenarios, and what they have in common.
 
+mod bind_pool;
 mod causes;
+mod check;
 mod cleanup;
+mod crowd;
 mod demo;
 mod errors;
 mod failures;
 mod filters;
+mod forecast;
 mod full;
 mod handed_over;
 mod hooks_off;
@@ -13,6 +17,8 @@ mod hostile;
 mod loss;
 mod ordered;
 mod other_calls;
+mod port_owners;
+mod port_space;
 mod released;
 mod retry;
 mod same_tuple;
@@ -45,7 +51,9 @@ pub(crate) enum Body {
     Slow(WithShared),
     /// Starts portex itself.
     Alone(Alone),
-    /// The same, but the way to attach makes no difference.
+    /// The same, and it mostly waits: such run side by side, before those that run alone.
+    Waiting(Alone),
+    /// Starts portex itself, but the way to attach makes no difference.
     Once(Alone),
     /// Leaves the machine changed.
     Last(Alone),
@@ -112,13 +120,30 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("leaves_nothing", Body::Alone(cleanup::leaves_nothing)),
     scenario("closed_pipe", Body::Once(cleanup::closed_pipe)),
     scenario("stalled_reader", Body::Once(cleanup::stalled_reader)),
-    scenario("hostile_comm", Body::Once(hostile::run)),
+    scenario("hostile_comm", Body::Once(hostile::traced)),
+    scenario("hostile_comm_in_snapshot", Body::Once(hostile::in_snapshot)),
     scenario("errors_privileges", Body::Once(errors::privileges)),
     scenario("errors_kernel", Body::Once(errors::kernel)),
     scenario("errors_arguments", Body::Once(errors::arguments)),
     scenario("errors_memlock", Body::Once(errors::memlock)),
     scenario("hook_missing", Body::Alone(hooks_off::function_missing)),
     scenario("tracefs_missing", Body::Alone(hooks_off::tracefs_missing)),
+    scenario("port_space", Body::Alone(port_space::run)),
+    scenario("bind_pool", Body::Alone(bind_pool::run)),
+    scenario("time_wait_owner", Body::Alone(port_owners::time_wait)),
+    scenario("older_time_wait_unknown", Body::Alone(port_owners::older)),
+    scenario(
+        "owner_of_handed_over",
+        Body::Alone(port_owners::handed_over),
+    ),
+    scenario(
+        "reconciled_after_losses",
+        Body::Alone(port_owners::after_losses),
+    ),
+    scenario("forecast", Body::Waiting(forecast::run)),
+    scenario("check_levels", Body::Once(check::levels)),
+    scenario("many_namespaces", Body::Alone(crowd::many)),
+    scenario("vanishing", Body::Alone(crowd::vanishing)),
     scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("demo", Body::Once(demo::run)),
     scenario("demo_killed", Body::Once(demo::killed)),

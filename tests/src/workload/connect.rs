@@ -1,4 +1,4 @@
-//! Connects in many variations, to a listener in the same process.
+//! Connects in many variations, to a listener in the same process if there is no other.
 //!
 //! Steps of each round: open; close, unless each connection is closed at once.
 
@@ -37,6 +37,9 @@ pub(crate) struct Args {
     nonblocking: bool,
     #[arg(long, value_enum, default_value = "connect")]
     via: Via,
+    /// Somebody else listens.
+    #[arg(long)]
+    served: bool,
     #[arg(long, value_enum, default_value = "ignore")]
     peer: Peer,
     #[arg(long, value_enum, default_value = "reset")]
@@ -58,7 +61,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
-    let _listener = listen(args.dst, args.peer)?;
+    let _listener = (!args.served)
+        .then(|| listen(args.dst, args.peer))
+        .transpose()?;
+    if args.threads == 1 {
+        // A process goes by the name of its first thread.
+        set_name(args, 0)?;
+    }
     if let Some(uid) = args.uid {
         become_user(uid)?;
     }

@@ -1,12 +1,16 @@
 //! What runs in a workload process: it makes connects, and tells what came of each.
 
+mod bind_all;
 mod connect;
 mod hand_over;
+mod pair;
 mod prebound;
 mod retry;
+mod scene;
 mod server;
 mod sockets;
 mod stage;
+mod steady;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,8 +18,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
+pub(crate) use self::pair::Pair;
+use self::stage::Stage;
 use crate::sys;
-use stage::Stage;
 
 /// No workload takes longer, whatever happens to the process that started it.
 const LIFETIME_SECONDS: u32 = 240;
@@ -46,6 +51,12 @@ enum Workload {
     HandOver(hand_over::Args),
     /// Takes sockets over and closes them, or connects them again first.
     Keep(hand_over::Keep),
+    /// A namespace in any state, made from a seed, whose spaces are filled then.
+    Scene(scene::Args),
+    /// Binds to port 0 of addresses until there is no port.
+    BindAll(bind_all::Args),
+    /// Connects at a steady rate, until there is no port.
+    Steady(steady::Args),
     /// Holds the sockets that it inherited, until it ends.
     Hold,
 }
@@ -66,6 +77,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Workload::Retry(args) => retry::run(&args, &stage),
         Workload::Serve(args) => server::run(&args, &stage),
         Workload::HandOver(args) => return hand_over::run(&args, &stage),
+        Workload::Scene(args) => scene::run(&args, &stage),
+        Workload::BindAll(args) => bind_all::run(&args, &stage),
+        Workload::Steady(args) => steady::run(&args, &stage),
         Workload::Keep(args) => hand_over::keep(&args, &stage),
         Workload::Hold => hand_over::hold(&stage),
     }?;

@@ -126,7 +126,7 @@ fn reset(socket: &OwnedFd) -> Result<()> {
 }
 
 /// Goes to `FIN_WAIT2`; the peer does not close.
-fn half_close(socket: OwnedFd, unread: bool) -> Result<OwnedFd> {
+pub(super) fn half_close(socket: OwnedFd, unread: bool) -> Result<OwnedFd> {
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PEER_LIMIT))?;
     if unread {
@@ -153,7 +153,8 @@ pub(crate) fn wait_for_reset(socket: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-fn wait_for_fin(mut stream: TcpStream) -> Result<()> {
+/// Waits for the peer's FIN, then closes.
+pub(super) fn wait_for_fin(mut stream: TcpStream) -> Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PEER_LIMIT))?;
     ensure!(
