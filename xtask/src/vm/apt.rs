@@ -74,15 +74,34 @@ impl Apt {
         Ok(version::parse_madison(&list))
     }
 
-    /// Downloads one package into a folder.
-    pub(super) fn download(&self, package: &Candidate, folder: &Path) -> Result<()> {
+    /// The package with the modules of a kernel, where they are in one of their own.
+    pub(super) fn modules(&self, kernel: &Candidate) -> Result<Option<Candidate>> {
+        let Some(modules) = version::modules_package(kernel) else {
+            return Ok(None);
+        };
+        // An unknown name is no error to madison, and gives an empty list.
+        let list = process::output(
+            self.command("apt-cache")
+                .args(["madison", &modules.package]),
+        )?;
+        Ok(version::parse_madison(&list)
+            .into_iter()
+            .find(|listed| *listed == modules))
+    }
+
+    /// Downloads one package into a folder that holds no other; its path.
+    pub(super) fn download(&self, package: &Candidate, folder: &Path) -> Result<PathBuf> {
         process::output(
             self.command("apt-get")
                 .current_dir(folder)
                 .args(["-q", "download"])
                 .arg(format!("{}={}", package.package, package.version)),
-        )
-        .map(drop)
+        )?;
+        fs::read_dir(folder)
+            .with_context(|| format!("listing {}", folder.display()))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|kind| kind == "deb"))
+            .context("apt-get download left no package")
     }
 
     fn command(&self, program: &str) -> Command {

@@ -44,7 +44,8 @@ impl Report {
     }
 }
 
-/// From the first result line to the line of counts: the rest is the firmware's and the kernel's.
+/// From init's first words or the first result line to the line of counts: the rest is the firmware's
+/// and the kernel's.
 pub(super) fn results(console: &str) -> impl Iterator<Item = &str> {
     let end = console
         .lines()
@@ -53,7 +54,7 @@ pub(super) fn results(console: &str) -> impl Iterator<Item = &str> {
     console
         .lines()
         .take(end)
-        .skip_while(|line| result_line(line).is_none())
+        .skip_while(|line| result_line(line).is_none() && !line.starts_with("portex-tests: "))
 }
 
 /// The last lines, for a VM that says nothing better.
@@ -141,6 +142,20 @@ mod tests {
             ]
         );
         assert_eq!(results(console).count(), 6);
+    }
+
+    #[test]
+    fn words_of_init_are_shown() {
+        let console = "Booting\n\
+            portex-tests: cannot load /modules/tcp_diag.ko: Exec format error\n\
+            test connect v4 [6.1.192 kprobe] ... ok\n\
+            portex-tests: 1 passed, 0 failed, 0 skipped\n";
+        assert_eq!(results(console).count(), 3);
+        assert!(
+            results(console)
+                .next()
+                .is_some_and(|line| line.contains("cannot load"))
+        );
     }
 
     #[test]

@@ -4,11 +4,12 @@
 use anyhow::{Context, Result};
 
 const FOLDER: u32 = 0o040_755;
+const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// An archive that grows by one entry at a time. A folder comes before what is in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
     inode: u32,
@@ -18,6 +19,11 @@ impl Archive {
     /// Adds an empty folder.
     pub(super) fn folder(&mut self, name: &str) -> Result<()> {
         self.entry(name, FOLDER, (0, 0), &[])
+    }
+
+    /// Adds a file that is only read.
+    pub(super) fn file(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        self.entry(name, FILE, (0, 0), content)
     }
 
     /// Adds a file that may be executed.
@@ -91,6 +97,7 @@ mod tests {
         archive.folder("dev")?;
         archive.device("dev/console", 5, 1)?;
         archive.program("init", b"hello")?;
+        archive.file("dev/note", b"some")?;
         let bytes = archive.finish()?;
 
         let (name, fields, content, rest) = read(&bytes);
@@ -103,6 +110,9 @@ mod tests {
         let (name, fields, content, rest) = read(rest);
         assert_eq!((name.as_str(), content), ("init\0", b"hello".as_slice()));
         assert_eq!(fields[1], 0o100_755);
+        let (name, fields, content, rest) = read(rest);
+        assert_eq!((name.as_str(), content), ("dev/note\0", b"some".as_slice()));
+        assert_eq!(fields[1], 0o100_644);
         let (name, _, _, rest) = read(rest);
         assert_eq!((name.as_str(), rest), ("TRAILER!!!\0", b"".as_slice()));
         Ok(())

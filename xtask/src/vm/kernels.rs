@@ -3,14 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::{apt::Apt, version};
+use super::{apt::Apt, package, version};
 use crate::{
-    process,
     setup::{self, Need},
     workspace::Workspace,
 };
@@ -57,19 +55,29 @@ impl Series {
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     pub(super) image: PathBuf,
+    /// Folder of those of [`package::MODULES`] that the kernel has as modules.
+    pub(super) modules: PathBuf,
     /// Debian's version, as in `6.12.117-1`.
     pub(super) version: String,
 }
 
+impl Kernel {
+    /// The kernel in a folder of the cache, if all of it is there.
+    fn read(folder: &Path) -> Option<Self> {
+        let image = folder.join("vmlinuz");
+        let modules = folder.join("modules");
+        let version = fs::read_to_string(folder.join("version")).ok()?;
+        (image.is_file() && modules.is_dir()).then(|| Self {
+            image,
+            modules,
+            version: version.trim().to_owned(),
+        })
+    }
+}
+
 /// The kernel of a series, if it is in the cache.
 pub(super) fn cached(workspace: &Workspace, series: Series) -> Option<Kernel> {
-    let folder = workspace.kernels().join(series.name);
-    let image = folder.join("vmlinuz");
-    let version = fs::read_to_string(folder.join("version")).ok()?;
-    image.is_file().then(|| Kernel {
-        image,
-        version: version.trim().to_owned(),
-    })
+    Kernel::read(&workspace.kernels().join(series.name))
 }
 
 /// A kernel for each series, in their order: from the cache, else from the mirror. With `refresh`
@@ -147,30 +155,32 @@ fn fetch_all(workspace: &Workspace, wanted: &[Series], refresh: bool) -> Result<
     bail!("{}", texts.join("; "))
 }
 
-fn fetch(apt: &Apt, package: &version::Candidate, folder: &Path, series: &str) -> Result<()> {
-    eprintln!(
-        "kernels: fetching {series}: {} {}",
-        package.package, package.version
-    );
+fn fetch(apt: &Apt, kernel: &version::Candidate, folder: &Path, series: &str) -> Result<()> {
     let work = folder.join(format!("{series}.new"));
     if work.exists() {
         fs::remove_dir_all(&work).with_context(|| format!("removing {}", work.display()))?;
     }
     let tree = work.join("tree");
-    fs::create_dir_all(&tree).with_context(|| format!("creating {}", tree.display()))?;
-    apt.download(package, &work)?;
-    let archive = entries(&work)?
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|kind| kind == "deb"))
-        .context("apt-get download left no package")?;
-    process::output(Command::new("dpkg-deb").arg("-x").args([&archive, &tree]))?;
-    let image = find_image(&tree)
-        .with_context(|| format!("package {} holds no vmlinuz", package.package))?;
+    let modules = work.join("modules");
+    for path in [&tree, &modules] {
+        fs::create_dir_all(path).with_context(|| format!("creating {}", path.display()))?;
+    }
+    for package in std::iter::once(kernel).chain(apt.modules(kernel)?.as_ref()) {
+        eprintln!(
+            "kernels: fetching {series}: {} {}",
+            package.package, package.version
+        );
+        let archive = apt.download(package, &work)?;
+        package::unpack(&archive, &tree)?;
+        fs::remove_file(&archive).context("removing the package")?;
+    }
+    let image = package::image(&tree)
+        .with_context(|| format!("package {} holds no vmlinuz", kernel.package))?;
     fs::rename(&image, work.join("vmlinuz")).context("taking vmlinuz out of its package")?;
-    fs::write(work.join("version"), format!("{}\n", package.version))
+    package::take_modules(&tree, &modules)?;
+    fs::write(work.join("version"), format!("{}\n", kernel.version))
         .context("writing the kernel's version")?;
     fs::remove_dir_all(&tree).context("removing the unpacked package")?;
-    fs::remove_file(&archive).context("removing the package")?;
     // Into place at once, so that a run that is stopped leaves no half kernel.
     let place = folder.join(series);
     if place.exists() {
@@ -179,31 +189,10 @@ fn fetch(apt: &Apt, package: &version::Candidate, folder: &Path, series: &str) -
     fs::rename(&work, &place).context("putting the kernel into the cache")
 }
 
-/// The kernel in an unpacked package: in /boot, and from 6.19 on beside its modules.
-fn find_image(tree: &Path) -> Option<PathBuf> {
-    let modules = ["usr/lib/modules", "lib/modules"]
-        .iter()
-        .flat_map(|folder| entries(&tree.join(folder)).unwrap_or_default())
-        .map(|folder| folder.join("vmlinuz"));
-    let boot = entries(&tree.join("boot"))
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
-        });
-    boot.chain(modules).find(|path| path.is_file())
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .with_context(|| format!("listing {}", folder.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::scratch;
 
     #[test]
     fn unknown_series_are_answered_with_the_known() {
@@ -213,5 +202,17 @@ mod tests {
         );
         let error = Series::named("4.19").unwrap_err().to_string();
         assert!(error.contains("5.10, 6.1, 6.12, 6.18, newest"), "{error}");
+    }
+
+    #[test]
+    fn a_cached_kernel_has_a_folder_of_modules_though_it_may_be_empty() -> Result<()> {
+        let folder = scratch::Folder::new("kernel")?;
+        folder.write("vmlinuz", "image")?;
+        folder.write("version", "6.12.117-1\n")?;
+        assert!(Kernel::read(&folder).is_none());
+        fs::create_dir(folder.join("modules"))?;
+        let kernel = Kernel::read(&folder).context("all of it is there")?;
+        assert_eq!(kernel.version, "6.12.117-1");
+        Ok(())
     }
 }

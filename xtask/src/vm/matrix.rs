@@ -12,6 +12,7 @@ use anyhow::{Result, anyhow};
 use super::{
     accelerator::Accelerator,
     console::{self, Report},
+    initramfs::Common,
     kernels::{Kernel, Series},
     qemu::{Boot, Booted, End},
 };
@@ -24,8 +25,9 @@ const TAIL: usize = 40;
 #[derive(Debug)]
 pub(super) struct Matrix {
     pub(super) accelerator: Accelerator,
-    pub(super) initramfs: PathBuf,
-    /// Folder of the console logs.
+    /// What is in every VM's first file system.
+    pub(super) initramfs: Common,
+    /// Folder of the console logs and of what is booted.
     pub(super) logs: PathBuf,
     /// Words for init on the kernel's command line.
     pub(super) options: String,
@@ -85,10 +87,14 @@ impl Matrix {
             Ok(kernel) => kernel,
             Err(error) => return (series, None, Err(error)),
         };
+        let initramfs = self.logs.join(format!("{}.cpio", series.name));
+        if let Err(error) = self.initramfs.write(&kernel, &initramfs) {
+            return (series, Some(kernel.version), Err(error));
+        }
         let boot = Boot {
             accelerator: self.accelerator,
             kernel: &kernel.image,
-            initramfs: Some(&self.initramfs),
+            initramfs: Some(&initramfs),
             options: &self.options,
             log: &self.log(series),
             timeout: self.timeout,

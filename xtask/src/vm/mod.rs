@@ -4,18 +4,23 @@ mod accelerator;
 mod apt;
 mod console;
 mod cpio;
+mod initramfs;
 mod kernels;
 mod matrix;
+mod package;
 mod qemu;
+#[cfg(test)]
+mod scratch;
 mod version;
 
-use std::{fs, num::NonZero, path::PathBuf, thread, time::Duration};
+use std::{fs, num::NonZero, thread, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
 use self::{
     accelerator::Accelerator,
+    initramfs::Common,
     kernels::{Kernel, MATRIX, Series},
     matrix::Matrix,
 };
@@ -48,6 +53,9 @@ pub(crate) struct Args {
     /// Look for newer kernels than those in the cache.
     #[arg(long)]
     refresh: bool,
+    /// Load no kernel modules: without those of sock_diag, portex reads /proc/net/tcp.
+    #[arg(long)]
+    without_modules: bool,
     /// Only scenarios whose name contains one of these.
     filter: Vec<String>,
 }
@@ -68,6 +76,7 @@ impl Default for Args {
             jobs: NonZero::new(2).unwrap_or(NonZero::<usize>::MIN),
             timeout: 300,
             refresh: false,
+            without_modules: false,
             filter: Vec::new(),
         }
     }
@@ -87,6 +96,9 @@ impl Args {
         if let Some(way) = self.way {
             let name = way.to_possible_value().context("a way without a name")?;
             words.push(format!("portex.way={}", name.get_name()));
+        }
+        if self.without_modules {
+            words.push("portex.modules=no".to_owned());
         }
         if !self.filter.is_empty() {
             let whole = |part: &String| !part.contains([' ', ',', '"', '\n']);
@@ -149,7 +161,7 @@ pub(crate) fn boot(
     );
     let matrix = Matrix {
         accelerator,
-        initramfs: initramfs(&folder, binaries)?,
+        initramfs: Common::new(binaries)?,
         logs: folder,
         options: args.init_options()?,
         timeout: Duration::from_secs(args.timeout),
@@ -161,22 +173,6 @@ pub(crate) fn boot(
         bail!("no scenario matches {}", args.filter.join(", "));
     }
     Ok(counts)
-}
-
-/// The first file system of every VM: init, the program that it tests, places to mount on.
-fn initramfs(folder: &std::path::Path, binaries: &Binaries) -> Result<PathBuf> {
-    let mut archive = cpio::Archive::default();
-    for name in ["dev", "proc", "run", "sys", "tmp"] {
-        archive.folder(name)?;
-    }
-    archive.device("dev/console", 5, 1)?;
-    for (name, path) in [("init", &binaries.tests), ("portex", &binaries.portex)] {
-        let program = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        archive.program(name, &program)?;
-    }
-    let path = folder.join("initramfs.cpio");
-    fs::write(&path, archive.finish()?).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
 }
 
 fn list(workspace: &Workspace, series: &[Series]) {
@@ -201,6 +197,14 @@ mod tests {
         assert_eq!(
             args.init_options().ok().as_deref(),
             Some("portex.way=kprobe portex.filter=connect,time_wait")
+        );
+        let args = Args {
+            without_modules: true,
+            ..Args::default()
+        };
+        assert_eq!(
+            args.init_options().ok().as_deref(),
+            Some("portex.modules=no")
         );
         let args = Args {
             filter: vec!["a b".into()],

@@ -40,6 +40,17 @@ pub(super) fn is_kernel(package: &str) -> bool {
     })
 }
 
+/// The package that has a kernel's modules from 7.2 on; before, no such package is listed.
+pub(super) fn modules_package(kernel: &Candidate) -> Option<Candidate> {
+    let rest = ["linux-image-", "linux-binary-"]
+        .iter()
+        .find_map(|prefix| kernel.package.strip_prefix(prefix))?;
+    Some(Candidate {
+        package: format!("linux-modules-{rest}"),
+        version: kernel.version.clone(),
+    })
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -170,6 +181,22 @@ mod tests {
         ] {
             assert!(!is_kernel(other), "{other}");
         }
+    }
+
+    #[test]
+    fn modules_follow_their_kernel() {
+        let kernel = candidate("linux-binary-7.3.4+deb13-cloud-amd64", "7.3.4-1~bpo13+1");
+        assert_eq!(
+            modules_package(&kernel),
+            Some(candidate(
+                "linux-modules-7.3.4+deb13-cloud-amd64",
+                "7.3.4-1~bpo13+1"
+            ))
+        );
+        assert_eq!(
+            modules_package(&candidate("linux-doc-7.3", "7.3.4-1")),
+            None
+        );
     }
 
     #[test]
