@@ -27,6 +27,9 @@ use crate::event::Losses;
 /// The kernel programs, compiled by `cargo xtask build-ebpf`.
 pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../bpf/portex-x86_64.o");
 
+/// Size of a ring buffer that is not used: the least that the kernel takes, a page.
+pub(super) const UNUSED_RING: u32 = 4096;
+
 /// Settings of a session.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -223,6 +226,7 @@ fn load(options: &Options, settings: &Settings, facts: &Facts) -> Result<Ebpf, E
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("EVENTS", options.ring_bytes)
         .map_max_entries("CONNS", options.max_sockets)
+        .map_max_entries("WALKED", UNUSED_RING)
         .verifier_log_level(VerifierLogLevel::STATS);
     loader.load(OBJECT).map_err(|error| {
         let limit = getrlimit(Resource::Memlock).current;

@@ -25,7 +25,7 @@ use super::{
     btf::Btf,
     facts::{self, Facts},
     layout::{self, Layout},
-    session::OBJECT,
+    session::{OBJECT, UNUSED_RING},
 };
 use crate::{
     decode::address,
@@ -104,10 +104,7 @@ impl Walker {
         let mut ebpf = EbpfLoader::new()
             .btf(None) // nothing to relocate
             .override_global("SETTINGS", &settings, true)
-            .map_max_entries(
-                "EVENTS",
-                u32::try_from(rustix::param::page_size()).unwrap_or(4096),
-            )
+            .map_max_entries("EVENTS", UNUSED_RING)
             .map_max_entries("CONNS", 1)
             .map_max_entries("SEARCHES", 1)
             .map_max_entries("CONNECTS", 1)

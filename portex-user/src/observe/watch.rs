@@ -27,6 +27,9 @@ pub struct Watched {
     pub refusal: Option<String>,
 }
 
+/// While a scan brings what it finds, events are fetched at least this often.
+const LONGEST_WITHOUT_EVENTS: Duration = Duration::from_millis(100);
+
 /// Watches until `stop` is ready or the source ends, scanning at the beginning, now and then, and at
 /// the end, so that the model is right when this returns. The source goes on then.
 pub async fn watch<S: EventSource>(
@@ -45,6 +48,7 @@ pub async fn watch<S: EventSource>(
         last: None,
     };
     let mut events = Vec::new();
+    let mut filled = began;
     pin!(stop);
     loop {
         if let Some(watched) = watch.last.take() {
@@ -52,10 +56,12 @@ pub async fn watch<S: EventSource>(
         }
         watch.scan_if_due(scanner);
         events.clear();
+        // What a scan finds comes fast: it must not keep events waiting until their buffer is full.
+        let listens = watch.listens() && monotonic() < filled + LONGEST_WITHOUT_EVENTS;
         select! {
             biased;
             () = &mut stop, if watch.stopped.is_none() => watch.stop(),
-            message = scanner.next(), if watch.listens() => match message {
+            message = scanner.next(), if listens => match message {
                 Some(message) => watch.hear(message),
                 None => return Err(io::Error::other("the thread that scans has ended")),
             },
@@ -69,6 +75,7 @@ pub async fn watch<S: EventSource>(
                     watch.stop();
                 }
                 watch.end_scan_if_complete(source);
+                filled = monotonic();
             }
         }
     }

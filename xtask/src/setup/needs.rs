@@ -122,6 +122,9 @@ fn kernels() -> Option<Missing> {
     if process::which("apt-get").is_none() || process::which("apt-cache").is_none() {
         packages.push("apt".into());
     }
+    if process::which("xz").is_none() {
+        packages.push("xz-utils".into());
+    }
     if !Path::new(vm::KEYRING).is_file() {
         packages.push("debian-archive-keyring".into());
     }
