@@ -15,6 +15,9 @@ use crate::{
 pub enum Found {
     /// A network namespace, with its settings as they are now.
     Namespace(Namespace),
+    /// A namespace, announced before, that could not be looked through to its end; by inode number.
+    /// Nothing may be concluded from what was not found in it.
+    Unreadable(u32),
     /// A socket or minisocket that holds a port.
     Socket(Socket),
     /// A port that an explicit bind keeps from every connect() without a port.

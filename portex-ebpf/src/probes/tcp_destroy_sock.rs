@@ -1,13 +1,16 @@
 //! `tcp:tcp_destroy_sock(struct sock *sk)`, raw: a socket goes away, and its port with it.
 //!
-//! A port that was bound by number stays with its socket after CLOSE, until here.
+//! A port that was bound by number stays with its socket after CLOSE, until here. So does a connection
+//! whose way to CLOSE was not seen: the kernel skips `inet_sock_set_state` when it interrupts itself, as
+//! a softirq does that closes one socket while another one changes its state.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use portex_common::record::ReleaseReason;
+use portex_common::record::{ReleaseReason, flag};
 
 use crate::{
     conn::{self, phase},
     life,
+    read::SockCommon,
     trouble::{Outcome, finish},
 };
 
@@ -19,11 +22,21 @@ pub fn tcp_destroy_sock(ctx: RawTracePointContext) -> u32 {
 #[inline(always)]
 fn try_destroy(sk: u64) -> Outcome {
     if let Some(conn) = conn::lookup(sk) {
-        if conn.phase == phase::HELD {
-            life::release(sk, conn, ReleaseReason::Closed, 0);
-        } else {
+        if conn.phase != phase::HELD {
             conn::forget(sk);
+            return Ok(());
         }
+        // Hash and addresses stay in a socket that is closed.
+        let hash = SockCommon::read(sk)?.hash();
+        let key = conn::digest(hash, conn.tuple.dport, conn.tuple.sport);
+        if let Some(found) = conn::lookup(key)
+            && found.phase == phase::UNCLAIMED
+            && found.tuple.daddr == conn.tuple.daddr
+        {
+            let substate = found.substate;
+            return life::enter_time_wait(sk, conn, key, substate, flag::INFERRED);
+        }
+        life::release(sk, conn, ReleaseReason::Closed, 0);
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ impl State {
                 .map(|from| Duration::from_nanos(now.saturating_sub(from))),
             lost: self.lost,
             dropped: self.dropped(),
+            hidden_namespaces: self.ended.map_or(0, |ended| ended.sight.hidden_namespaces),
             drift: self.drift,
             ..Snapshot::default()
         };

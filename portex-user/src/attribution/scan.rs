@@ -91,6 +91,9 @@ impl State {
                 };
                 scan.namespaces.insert(found.inode, look);
             }
+            Found::Unreadable(inode) => {
+                scan.namespaces.remove(&inode);
+            }
             Found::Blocked(blocked) => {
                 if let Some(look) = scan.namespaces.get_mut(&blocked.netns) {
                     if blocked.l3mdev == 0 {

@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub lost: u64,
     /// Connections, spaces and processes that the model had no room for.
     pub dropped: u64,
+    /// Namespaces that could not be looked into, though they are there.
+    pub hidden_namespaces: u32,
     /// What the latest reconciliation had to correct.
     pub drift: Option<Drift>,
     /// Namespaces that have a space or a pool, by inode number.

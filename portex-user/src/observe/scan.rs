@@ -160,6 +160,7 @@ impl Reuse {
 fn netns_of(found: &Found) -> u32 {
     match found {
         Found::Namespace(namespace) => namespace.inode,
+        Found::Unreadable(inode) => *inode,
         Found::Socket(socket) => socket.tuple.netns,
         Found::Blocked(blocked) => blocked.netns,
         Found::NoTimestamps(tuple) => tuple.netns,

@@ -198,6 +198,7 @@ pub(in crate::views) fn snapshot() -> Snapshot {
         watched: Some(Duration::from_secs(5)),
         lost: 0,
         dropped: 0,
+        hidden_namespaces: 0,
         drift: Some(Drift::default()),
         namespaces: vec![host()],
         spaces: vec![space()],
