@@ -7,15 +7,34 @@ use aya_ebpf::programs::RawTracePointContext;
 use core::ffi::c_void;
 use portex_common::{Loss, Walked, WalkedKind, settings::ABSENT, walked::walk};
 
-use super::{STEPS, Walk, answer, get, hashinfo, observed, set, tell};
+use super::{Walk, answer, get, hashinfo, observed, set, tell};
 use crate::{
     conn::tcp,
     read::{SockCommon, kernel},
     settings::setting,
 };
 
-/// Sockets of one bucket that are looked at: a listener's has all that it accepted.
-const SOCKETS: u64 = 64;
+/// A run looks so often for something to tell, each time for so many steps. Telling is apart from looking,
+/// so that the verifier has to go through it a few times only.
+const ROUNDS: u32 = 4;
+const STEPS: u32 = 32;
+/// Sockets of one bucket that are looked at, far fewer than a run has steps: a listener's bucket has all
+/// that it accepted.
+const SOCKETS: u64 = 8;
+
+/// What looking came to.
+enum Sighted {
+    /// So far nothing.
+    Nothing,
+    /// The end of the table.
+    End,
+    /// A bucket that connect() does not share.
+    Bucket(u64),
+    /// A socket in it.
+    Socket(u64),
+    /// There are more sockets in it.
+    More,
+}
 
 /// Arguments: descriptor of a TCP socket, first slot.
 /// Written out, since the macro of aya-ebpf lets raw tracepoints return nothing.
@@ -36,46 +55,65 @@ fn try_walk(fd: u32, walk: *mut Walk) -> Result<u32, Loss> {
     let info = hashinfo(fd)?;
     let table: u64 = kernel(info, setting!(offsets.hashinfo_bhash))?;
     let size = u64::from(kernel::<u32>(info, setting!(offsets.hashinfo_bhash_size))?);
+    for _ in 0..ROUNDS {
+        let told = match look(walk, table, size)? {
+            Sighted::Nothing => true,
+            Sighted::End => return Ok(walk::END),
+            Sighted::Bucket(bucket) => tell_bucket(bucket)?,
+            Sighted::Socket(sk) => tell_bound(sk)?,
+            Sighted::More => tell(&of_port(WalkedKind::Truncated, get!(walk.port) as u16)),
+        };
+        if !told {
+            set!(walk.inner, UNTOLD);
+            return Ok(walk::FULL);
+        }
+    }
+    Ok(0)
+}
+
+/// No node, but something: the slot has to be begun again.
+const UNTOLD: u64 = 1;
+
+#[inline(always)]
+fn look(walk: *mut Walk, table: u64, size: u64) -> Result<Sighted, Loss> {
+    let has_owners = setting!(offsets.bucket_owners) != ABSENT;
     for _ in 0..STEPS {
         let (node, sock_node) = (get!(walk.node), get!(walk.inner));
-        if sock_node != 0 {
+        if has_owners && sock_node != 0 {
             if get!(walk.inner_seen) >= SOCKETS {
-                if !tell_truncated(get!(walk.port) as u16) {
-                    return Ok(walk::FULL);
-                }
                 set!(walk.inner, 0);
-            } else {
-                if !tell_bound(sock_node)? {
-                    return Ok(walk::FULL);
-                }
-                set!(walk.inner_seen, get!(walk.inner_seen) + 1);
-                set!(walk.inner, kernel(sock_node, 0)?);
+                return Ok(Sighted::More);
+            }
+            set!(walk.inner_seen, get!(walk.inner_seen) + 1);
+            set!(walk.inner, kernel(sock_node, 0)?);
+            let sk = sock_node.wrapping_sub(u64::from(setting!(offsets.skc_bind_node)));
+            // The others are in tables that user space can ask for.
+            if kernel::<u8>(sk, setting!(offsets.skc_state))? == tcp::CLOSE {
+                return Ok(Sighted::Socket(sk));
             }
         } else if node != 0 {
             let bucket = node.wrapping_sub(u64::from(setting!(offsets.bucket_node)));
+            set!(walk.node, kernel(node, 0)?);
             if is_explicit(bucket)? {
-                let port: u16 = kernel(bucket, setting!(offsets.bucket_port))?;
-                if !tell_bucket(bucket, port)? {
-                    return Ok(walk::FULL);
-                }
-                if setting!(offsets.bucket_owners) != ABSENT {
+                if has_owners {
+                    let port: u16 = kernel(bucket, setting!(offsets.bucket_port))?;
                     set!(walk.port, u64::from(port));
                     set!(walk.inner_seen, 0);
                     set!(walk.inner, kernel(bucket, setting!(offsets.bucket_owners))?);
                 }
+                return Ok(Sighted::Bucket(bucket));
             }
-            set!(walk.node, kernel(node, 0)?);
         } else {
             let slot = get!(walk.slot);
             if slot >= size {
-                return Ok(walk::END);
+                return Ok(Sighted::End);
             }
             let at = table + slot * u64::from(setting!(offsets.bhash_stride));
             set!(walk.node, kernel(at, setting!(offsets.bhash_chain))?);
             set!(walk.slot, slot + 1);
         }
     }
-    Ok(0)
+    Ok(Sighted::Nothing)
 }
 
 #[inline(always)]
@@ -86,18 +124,14 @@ fn is_explicit(bucket: u64) -> Result<bool, Loss> {
 }
 
 #[inline(always)]
-fn tell_bucket(bucket: u64, port: u16) -> Result<bool, Loss> {
+fn tell_bucket(bucket: u64) -> Result<bool, Loss> {
     let net: u64 = kernel(bucket, setting!(offsets.bucket_net))?;
+    let port = kernel(bucket, setting!(offsets.bucket_port))?;
     Ok(tell(&Walked {
         netns: kernel(net, setting!(offsets.net_ns_inum))?,
         dev: kernel(bucket, setting!(offsets.bucket_l3mdev))?,
         ..of_port(WalkedKind::Bucket, port)
     }))
-}
-
-#[inline(always)]
-fn tell_truncated(port: u16) -> bool {
-    tell(&of_port(WalkedKind::Truncated, port))
 }
 
 #[inline(always)]
@@ -119,13 +153,8 @@ fn of_port(kind: WalkedKind, port: u16) -> Walked {
     }
 }
 
-/// Tells a socket that is bound only; the others are in tables that user space can ask for.
+/// Tells a socket that is bound and neither listens nor connects.
 #[inline(always)]
-fn tell_bound(sock_node: u64) -> Result<bool, Loss> {
-    let sk = sock_node.wrapping_sub(u64::from(setting!(offsets.skc_bind_node)));
-    let sock = SockCommon::read(sk)?;
-    if sock.state() != tcp::CLOSE {
-        return Ok(true);
-    }
-    Ok(tell(&observed(WalkedKind::Bound, &sock)?))
+fn tell_bound(sk: u64) -> Result<bool, Loss> {
+    Ok(tell(&observed(WalkedKind::Bound, &SockCommon::read(sk)?)?))
 }

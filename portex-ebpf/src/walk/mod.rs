@@ -3,7 +3,8 @@
 //! These programs are attached to nothing. User space runs them (`BPF_PROG_TEST_RUN`, 5.10) with the
 //! descriptor of a TCP socket of its own, by which the tables are found, and the slot to begin at; each
 //! run does a bounded number of steps and says how far it came. Tables change meanwhile: a slot that
-//! could not be finished is begun again, so that something may be told twice.
+//! could not be finished is begun again, so that something may be told twice. A run never goes on in the
+//! middle of a list: what it stood at may be gone by then.
 
 mod bind_buckets;
 mod time_waits;
@@ -16,9 +17,6 @@ use crate::{
     read::{self, SockCommon, kernel},
     settings::setting,
 };
-
-/// Steps of one run: what the verifier checks in a fraction of its limit.
-const STEPS: u32 = 16;
 
 /// Where a walk stands. It lies in a map and is read and written anew at each step (volatile), as the
 /// verifier does not follow values there: it would try every way in which the steps of one run can
@@ -70,7 +68,6 @@ impl Walk {
         Some(walk)
     }
 }
-
 
 /// `struct inet_hashinfo` of the socket behind a descriptor of the running process
 /// (`tcp_get_hashinfo`): up to 6.0 the protocol's, since 6.1 the namespace's.

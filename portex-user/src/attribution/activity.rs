@@ -1,6 +1,6 @@
 //! What a space or a process did lately, and how long that took.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use hdrhistogram::Histogram;
 
@@ -104,11 +104,23 @@ impl Activity {
     }
 
     pub(super) fn search(&self) -> Option<Percentiles> {
-        percentiles(&self.times.as_ref()?.search, 1)
+        Self::search_of(std::iter::once(self))
     }
 
     pub(super) fn hold(&self) -> Option<Percentiles> {
-        percentiles(&self.times.as_ref()?.hold, MILLISECOND)
+        Self::hold_of(std::iter::once(self))
+    }
+
+    /// How long the searches of all these took.
+    pub(super) fn search_of<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Percentiles> {
+        let times = all.filter_map(|activity| activity.times.as_deref());
+        percentiles(times.map(|times| &times.search), 1)
+    }
+
+    /// How long all these held ports.
+    pub(super) fn hold_of<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Percentiles> {
+        let times = all.filter_map(|activity| activity.times.as_deref());
+        percentiles(times.map(|times| &times.hold), MILLISECOND)
     }
 }
 
@@ -127,7 +139,16 @@ fn record(histogram: &mut Histogram<u32>, value: u64) {
     debug_assert!(taken.is_ok(), "{taken:?}");
 }
 
-fn percentiles(histogram: &Histogram<u32>, unit: u64) -> Option<Percentiles> {
+fn percentiles<'a>(
+    mut histograms: impl Iterator<Item = &'a Histogram<u32>>,
+    unit: u64,
+) -> Option<Percentiles> {
+    let mut histogram = Cow::Borrowed(histograms.next()?);
+    for more in histograms {
+        // It grows as far as needed.
+        let added = histogram.to_mut().add(more);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
     let time = |value: u64| Duration::from_nanos(value.saturating_mul(unit));
     (!histogram.is_empty()).then(|| Percentiles {
         p50: time(histogram.value_at_quantile(0.5)),

@@ -59,7 +59,7 @@ impl Pending {
                 held.owner != OwnerId::UNKNOWN && owners.is(held.owner, process)
             });
         }
-        let earliest = begun + u64::from(self.left) * MILLISECOND;
+        let earliest = self.expires(begun);
         (earliest.saturating_sub(SLACK)..earliest + USUAL_LENGTH + SLACK).contains(&held.expires())
     }
 
@@ -86,9 +86,10 @@ impl Pending {
         (key, self.key.dst_port)
     }
 
-    /// When the minisocket goes away, at the latest.
-    pub(super) fn expires(&self, now: u64) -> u64 {
-        now + u64::from(self.left) * MILLISECOND
+    /// When the minisocket goes away, if the row was read at `read`. That was between the beginning
+    /// and the end of the scan.
+    pub(super) fn expires(&self, read: u64) -> u64 {
+        read.saturating_add(u64::from(self.left) * MILLISECOND)
     }
 
     /// Whether its state, or the time that it has left, is another.
@@ -96,7 +97,7 @@ impl Pending {
         if self.phase != held.phase {
             return true;
         }
-        let earliest = scan.begun + u64::from(self.left) * MILLISECOND;
+        let earliest = self.expires(scan.begun);
         self.phase.is_time_wait()
             && !(earliest.saturating_sub(SLACK)..=self.expires(now) + SLACK)
                 .contains(&held.expires())
@@ -121,7 +122,7 @@ impl Pending {
         }
     }
 
-    pub(super) fn set_phase(&self, held: &mut Held, now: u64) {
+    pub(super) fn set_phase(&self, held: &mut Held, begun: u64, now: u64) {
         held.timestamps = Timestamps::Unknown;
         if self.phase == Phase::Live {
             held.at = if held.phase == Phase::Live {
@@ -130,6 +131,7 @@ impl Pending {
                 0
             };
             held.life = 0;
+            held.early = 0;
         } else {
             let life = match self.phase {
                 Phase::TimeWait => clock::millis(TIME_WAIT).max(self.left),
@@ -139,6 +141,7 @@ impl Pending {
             held.at = self
                 .expires(now)
                 .saturating_sub(u64::from(life) * MILLISECOND);
+            held.set_earliest(self.expires(begun));
         }
         held.phase = self.phase;
     }

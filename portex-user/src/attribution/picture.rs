@@ -17,9 +17,10 @@ use super::{
     space::{Key, Space},
     spaces,
 };
+use crate::ports::PortSet;
 
-/// What a scan found is only that exact for a while, in nanoseconds.
-const FRESH: u64 = 2 * SECOND;
+/// What a scan found is only that exact for a while from its beginning, in nanoseconds.
+const FRESH: u64 = 3 * SECOND;
 
 impl State {
     /// The picture at this moment.
@@ -71,9 +72,11 @@ impl State {
         let namespace = self.namespaces.get(&netns).unwrap_or(&unseen);
         let rules = &namespace.rules;
         let blocked = namespace.blocked();
+        let sees_binds = self.ended.is_none_or(|ended| ended.sight.binds);
         let ground = Ground {
             namespace,
             field: Field::new(rules.range, &rules.reserved, &blocked),
+            perhaps_blocked: (!sees_binds).then(|| self.perhaps_blocked(keys, namespace)),
             fresh: self
                 .ended
                 .is_some_and(|ended| self.is_fresh(&ended, namespace, now)),
@@ -108,12 +111,24 @@ impl State {
         });
     }
 
+    /// Without sight of the binds, any port that somebody holds may have been chosen by one.
+    fn perhaps_blocked(&self, keys: &[&Key], namespace: &Namespace) -> PortSet {
+        let mut ports = namespace.blocked();
+        let spaces = keys.iter().filter_map(|key| self.spaces.map.get(*key));
+        for &port in spaces.flat_map(|space| space.held.keys()) {
+            if !namespace.rules.reserved.contains(port) {
+                ports.insert(port);
+            }
+        }
+        ports
+    }
+
     /// Whether what the scan said of the binds, and the events since, can be relied on.
     fn is_fresh(&self, ended: &Ended, namespace: &Namespace, now: u64) -> bool {
         ended.sight.binds
             && namespace.scanned
             && !namespace.doubtful
-            && now.saturating_sub(ended.at) <= FRESH
+            && now.saturating_sub(ended.begun) < FRESH
             && ended.lost == self.lost
             && ended.dropped == self.dropped()
     }

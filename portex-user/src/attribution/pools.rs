@@ -39,8 +39,16 @@ impl State {
         let rules = &namespace.rules;
         let nothing = PortSet::default();
         let field = Field::new(rules.range, &rules.reserved, &nothing);
-        let sockets = self.sockets(keys, namespace, &field, room);
+        let mut sockets = self.sockets(keys, namespace, &field, room);
         let sight = self.ended.map(|ended| ended.sight).unwrap_or_default();
+        if !sight.bound_sockets {
+            // Somebody unseen may be bound to these, nobody knows where: perhaps everywhere.
+            let blocked = || namespace.blocked();
+            let ports = ground.perhaps_blocked.clone().unwrap_or_else(blocked);
+            let ports = ports.iter().filter(|&port| field.contains(port)).collect();
+            sockets.any.extend_from(&ports);
+            sockets.both.extend_from(&ports);
+        }
         let known = ground.fresh
             && sight.bound_sockets
             && !rules.autobind_reuse
@@ -88,7 +96,6 @@ impl State {
                 sockets.on_device |= namespace.device_ports.contains(&endpoint.port);
             }
         }
-        let sight = self.ended.map(|ended| ended.sight).unwrap_or_default();
         for key in keys {
             let Some(space) = self.spaces.map.get(*key) else {
                 continue;
@@ -97,15 +104,6 @@ impl State {
             sockets.open(key.src, room);
             for &port in space.held.keys().filter(|&&port| field.contains(port)) {
                 sockets.add(key.src, port, false, room);
-            }
-        }
-        if !sight.bound_sockets {
-            // Somebody is bound to these, nobody knows where: perhaps everywhere.
-            for &port in &namespace.blocked {
-                if field.contains(port) && !sockets.any.contains(port) {
-                    sockets.any.insert(port);
-                    sockets.both.insert(port);
-                }
             }
         }
         sockets

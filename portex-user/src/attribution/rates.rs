@@ -104,7 +104,8 @@ impl Flow {
                 };
                 weight * f64::from(slot.counts[count as usize])
             })
-            .sum()
+            // The sum of nothing would be -0.0.
+            .fold(0.0, |sum, events| sum + events)
     }
 
     /// Events per second over the window, or since `from` when that is less long ago.
@@ -129,6 +130,18 @@ impl Flow {
         // In the first minute there is less to smooth over.
         let seen = 1.0 - decay(watched);
         self.smoothed_ticks(tick(now), last) * TICKS_PER_SECOND / seen
+    }
+}
+
+impl Rates {
+    /// Those of two sources together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            connects: self.connects + other.connects,
+            connects_smoothed: self.connects_smoothed + other.connects_smoothed,
+            failures: self.failures + other.failures,
+            releases: self.releases + other.releases,
+        }
     }
 }
 
@@ -169,6 +182,14 @@ mod tests {
         assert!((flow.per_second(Count::Failure, at(0), at(9_900)) - 50.0 / 9.9).abs() < 0.01);
         assert!(flow.per_second(Count::Failure, at(0), at(10_200)) < 0.01);
         assert!((flow.per_second(Count::Failure, at(0), at(100)) - 50.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn nothing_is_not_negative() {
+        let rates = Flow::default().rates(at(0), at(100));
+        for rate in [rates.connects, rates.failures, rates.releases] {
+            assert!(rate.is_sign_positive() && rate < f64::EPSILON, "{rate:?}");
+        }
     }
 
     #[test]

@@ -32,14 +32,14 @@ impl State {
         self.learn_timestamps(&scan, sight);
         self.ended = Some(Ended {
             sight,
-            at: now,
+            begun: scan.begun,
             lost: scan.lost,
             dropped: scan.dropped,
         });
-        let begun = scan.begun;
+        let (begun, unreadable) = (scan.begun, std::mem::take(&mut scan.unreadable));
         self.learn_namespaces(scan, sight);
         self.spaces.retire_idle(now, &mut self.budget);
-        self.forget_namespaces(begun, sight);
+        self.forget_namespaces(begun, &unreadable, sight);
         self.owners.retire_idle(now, &mut self.budget);
         // The first one finds what was there before, which is no mistake.
         self.drift = (!first).then_some(drift);
@@ -93,6 +93,7 @@ impl State {
             socket: 0,
             at: 0,
             life: 0,
+            early: 0,
             owner: OwnerId::UNKNOWN,
             phase: Phase::Live,
             timestamps: Timestamps::Unknown,
@@ -111,7 +112,7 @@ impl State {
             }
             _ => drift.missed += 1,
         }
-        pending.set_phase(&mut held, now);
+        pending.set_phase(&mut held, scan.begun, now);
         if held.owner == OwnerId::UNKNOWN {
             held.owner = self.holder(pending, now);
         }
@@ -139,7 +140,9 @@ impl State {
         }
         let mut after = before;
         if pending.differs(&before, scan, now) {
-            pending.set_phase(&mut after, now);
+            pending.set_phase(&mut after, scan.begun, now);
+        } else if after.phase.is_time_wait() {
+            after.set_earliest(pending.expires(scan.begun));
         }
         let found = pending.process.as_deref();
         let another = pending.is_another(&before, scan, now);
@@ -167,6 +170,7 @@ impl State {
         let hidden = sight.hidden_namespaces > 0;
         let Scan {
             namespaces,
+            unreadable,
             generation,
             ..
         } = scan;
@@ -175,8 +179,9 @@ impl State {
                 let look = namespaces.get_mut(&key.netns);
                 let seen = held.scan == *generation;
                 let Some(look) = look else {
-                    drift.stale += u64::from(!seen && !hidden);
-                    return seen || hidden;
+                    let keep = seen || hidden || unreadable.contains(&key.netns);
+                    drift.stale += u64::from(!keep);
+                    return keep;
                 };
                 let accepted = held.socket == 0 && look.listeners.accept(key.src, port);
                 if seen && accepted {
@@ -224,17 +229,20 @@ impl State {
     }
 
     /// Forgets namespaces that are gone: no look into them, and no event since it began.
-    fn forget_namespaces(&mut self, begun: u64, sight: Sight) {
+    fn forget_namespaces(&mut self, begun: u64, unreadable: &FxHashSet<u32>, sight: Sight) {
         if sight.hidden_namespaces > 0 {
             return;
         }
         let (namespaces, budget) = (&self.namespaces, &mut self.budget);
-        let scanned = |netns: u32| namespaces.get(&netns).is_some_and(|known| known.scanned);
-        let keep = |key: &Key, space: &Space| !space.is_idle(begun) || scanned(key.netns);
+        let is_there = |netns: u32| {
+            unreadable.contains(&netns) || namespaces.get(&netns).is_some_and(|known| known.scanned)
+        };
+        let keep = |key: &Key, space: &Space| !space.is_idle(begun) || is_there(key.netns);
         self.spaces.retain_spaces(keep, budget);
         let alive: FxHashSet<u32> = self.spaces.map.keys().map(|key| key.netns).collect();
-        self.namespaces
-            .retain(|netns, known| known.scanned || alive.contains(netns));
+        self.namespaces.retain(|netns, known| {
+            known.scanned || alive.contains(netns) || unreadable.contains(netns)
+        });
     }
 
     fn learn_namespaces(&mut self, mut scan: Scan, sight: Sight) {

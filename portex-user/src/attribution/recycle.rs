@@ -59,17 +59,18 @@ impl Recycling {
         if !held.phase.is_time_wait() {
             return Claim::Live;
         }
-        if held.expires() < now.saturating_add(SOON) {
+        if held.expires_not_before() < now.saturating_add(SOON) {
             return Claim::Unsure;
         }
         if blocked || !self.applies(held) || held.timestamps == Timestamps::No {
             return Claim::TimeWait;
         }
         let age = now.saturating_sub(held.at);
+        let oldest = age.saturating_add(u64::from(held.early) * MILLISECOND);
         let sure = held.timestamps == Timestamps::Yes && held.phase == Phase::TimeWait;
         if sure && age > self.must {
             Claim::Recyclable
-        } else if age.saturating_add(SOON) < self.may && held.phase == Phase::TimeWait {
+        } else if oldest.saturating_add(SOON) < self.may && held.phase == Phase::TimeWait {
             Claim::TimeWait
         } else {
             Claim::Unsure
@@ -131,6 +132,7 @@ mod tests {
             socket: 1,
             at: START,
             life: 60_000,
+            early: 0,
             owner: OwnerId::UNKNOWN,
             phase,
             timestamps,

@@ -14,17 +14,19 @@ use super::{
     owners::OwnerId,
     rates::{Count, window},
     recycle::{Claim, Recycling},
-    snapshot::{self, Holder},
+    snapshot::{self, Holder, Rates},
     space::{Held, Key, Row, Space, Timestamps},
     spaces,
 };
-use crate::ports::PortRange;
+use crate::ports::{PortRange, PortSet};
 
 /// A namespace, as all of its rows need it.
 pub(super) struct Ground<'a> {
     pub(super) namespace: &'a Namespace,
     /// The ports of its range.
     pub(super) field: Field<'a>,
+    /// Where binds cannot be seen: the ports that one may keep from connect(), none of them reserved.
+    pub(super) perhaps_blocked: Option<PortSet>,
     /// What the latest scan says of it still holds.
     pub(super) fresh: bool,
 }
@@ -55,31 +57,36 @@ impl State {
         now: u64,
         rows: &mut Vec<snapshot::Space>,
     ) {
-        let is_recent = |row: &&Row| row.touched.saturating_add(spaces::IDLE) >= now;
+        let is_shown = |row: &&Row| {
+            row.activity.failures > 0 || row.touched.saturating_add(spaces::IDLE) >= now
+        };
         let nothing = Row::default();
         let base = space.rows.first().unwrap_or(&nothing);
-        rows.push(self.row((key, space), base, ground, now));
         let netns_range = ground.namespace.rules.range;
-        let mut ranges = vec![netns_range];
-        for own in space.rows.iter().skip(1).filter(is_recent) {
-            // Bounds that do not count can make two ranges one.
+        let mut ranges = vec![(netns_range, vec![base])];
+        for own in space.rows.iter().skip(1).filter(is_shown) {
             let range = range_of(own, netns_range);
-            if !ranges.contains(&range) {
-                ranges.push(range);
-                rows.push(self.row((key, space), own, ground, now));
+            // Bounds that do not count can make two ranges one.
+            match ranges.iter_mut().find(|(known, _)| *known == range) {
+                Some((_, same)) => same.push(own),
+                None => ranges.push((range, vec![own])),
             }
+        }
+        for (range, same) in ranges {
+            rows.push(self.row((key, space), range, &same, ground, now));
         }
     }
 
+    /// The row of a range; `same` are those that have come down to it, one at least.
     fn row(
         &self,
         (key, space): (&Key, &Space),
-        row: &Row,
+        range: PortRange,
+        same: &[&Row],
         ground: &Ground<'_>,
         now: u64,
     ) -> snapshot::Space {
         let rules = &ground.namespace.rules;
-        let range = range_of(row, rules.range);
         let field = ground.field.of(range);
         let others = (key.dev != 0)
             .then(|| self.spaces.map.get(&Key { dev: 0, ..*key }))
@@ -91,13 +98,19 @@ impl State {
             let held = prefix.held(port);
             held.is_some_and(|held| prefix.claim(held, false, &recycling, now) != Claim::Recyclable)
         };
-        let free = field.free(tally.taken, in_use);
-        let known = key.dev == 0 || !ground.namespace.in_vrf;
-        let activity = &row.activity;
+        let likely = field.free(tally.taken, in_use);
+        let free = match &ground.perhaps_blocked {
+            Some(ports) => Field::new(range, &rules.reserved, ports).free(0, |_| false),
+            None => likely,
+        };
+        // In which VRF the device is, if in any, is not known: what blocks and what holds ports may
+        // be another there.
+        let known = key.dev == 0;
+        let activities = || same.iter().map(|row| &row.activity);
         let watched = self.watched_from;
         let exhausts_in = watched.and_then(|from| {
             let mut outlook = outlook(&tally, space, range, rules.range, (from, now));
-            outlook.free = f64::from(free.ports);
+            outlook.free = f64::from(likely.ports);
             outlook.keeps = recycling.keeps(tally.timestamps.0 > tally.timestamps.1);
             let returns = || prefix.returns(&field, &recycling, now);
             outlook.exhausts_in(returns)
@@ -109,7 +122,7 @@ impl State {
             dst_port: key.dst_port,
             dev: key.dev,
             range,
-            own_range: row.own.is_some(),
+            own_range: same.iter().all(|row| row.own.is_some()),
             capacity: field.capacity,
             used: tally.used,
             time_wait: tally.time_wait,
@@ -118,12 +131,18 @@ impl State {
             free: free.ports,
             exact: ground.fresh && known && free.exact && !tally.unsure,
             fill: fill(free.ports, field.capacity),
-            rates: watched.map(|from| activity.flow.rates(from, now)),
-            failures: watched.map(|_| activity.failures),
+            rates: watched.map(|from| {
+                let rates = activities().map(|activity| activity.flow.rates(from, now));
+                rates.fold(Rates::default(), Rates::and)
+            }),
+            failures: watched.map(|_| activities().map(|activity| activity.failures).sum()),
             exhausts_in,
-            need: watched.and_then(|from| need(activity, from, now)),
-            hold: activity.hold(),
-            search: activity.search(),
+            need: watched.and_then(|from| {
+                let needs = activities().filter_map(|activity| need(activity, from, now));
+                needs.reduce(|a, b| a + b)
+            }),
+            hold: Activity::hold_of(activities()),
+            search: Activity::search_of(activities()),
             owners: self.owners_of(tally.owners),
         }
     }

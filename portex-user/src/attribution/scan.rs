@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     pub(super) sight: Sight,
-    pub(super) at: u64,
+    pub(super) begun: u64,
     /// What had been lost and dropped when it began.
     pub(super) lost: u64,
     pub(super) dropped: u64,
@@ -38,6 +38,8 @@ pub(super) struct Scan {
     pub(super) lost: u64,
     pub(super) dropped: u64,
     pub(super) namespaces: FxHashMap<u32, Look>,
+    /// Namespaces that are there, and could not be looked through.
+    pub(super) unreadable: FxHashSet<u32>,
     pub(super) pending: Vec<Pending>,
     pub(super) no_timestamps: Vec<(Key, u16)>,
     released: FxHashSet<(Key, u16)>,
@@ -64,6 +66,7 @@ impl State {
             lost: self.lost,
             dropped: self.dropped(),
             namespaces: FxHashMap::default(),
+            unreadable: FxHashSet::default(),
             pending: Vec::new(),
             no_timestamps: Vec::new(),
             released: FxHashSet::default(),
@@ -93,6 +96,7 @@ impl State {
             }
             Found::Unreadable(inode) => {
                 scan.namespaces.remove(&inode);
+                scan.unreadable.insert(inode);
             }
             Found::Blocked(blocked) => {
                 if let Some(look) = scan.namespaces.get_mut(&blocked.netns) {
@@ -137,6 +141,9 @@ impl State {
             // Only an event proves that a connection is outbound; see also `reconcile`.
             held.scan = scan.generation;
             if pending.agrees(held, scan.begun, &self.owners) {
+                if held.phase.is_time_wait() {
+                    held.set_earliest(pending.expires(scan.begun));
+                }
                 return;
             }
         } else if look.is_accepted(socket) {

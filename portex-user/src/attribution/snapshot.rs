@@ -133,7 +133,7 @@ pub struct Percentiles {
 }
 
 /// A process as a holder of ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// Its id; `None`: nobody can know who holds these.
     pub pid: Option<u32>,

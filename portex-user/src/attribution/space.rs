@@ -86,6 +86,8 @@ pub(super) struct Held {
     pub(super) at: u64,
     /// How long the phase lasts, in milliseconds; of a live one, nobody knows.
     pub(super) life: u32,
+    /// How much earlier that may end, in milliseconds: nobody knows when in a scan its row was read.
+    pub(super) early: u16,
     pub(super) owner: OwnerId,
     pub(super) phase: Phase,
     pub(super) timestamps: Timestamps,
@@ -97,9 +99,21 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// When its minisocket goes away, if nothing interferes.
+    /// When its minisocket goes away at the latest, if nothing interferes.
     pub(super) fn expires(&self) -> u64 {
         self.at.saturating_add(u64::from(self.life) * MILLISECOND)
+    }
+
+    /// And at the earliest.
+    pub(super) fn expires_not_before(&self) -> u64 {
+        self.expires()
+            .saturating_sub(u64::from(self.early) * MILLISECOND)
+    }
+
+    /// Its minisocket does not go away before `expiry`.
+    pub(super) fn set_earliest(&mut self, expiry: u64) {
+        let early = self.expires().saturating_sub(expiry).div_ceil(MILLISECOND);
+        self.early = u16::try_from(early).unwrap_or(u16::MAX);
     }
 
     /// Another process holds it.

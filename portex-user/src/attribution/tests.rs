@@ -1,6 +1,7 @@
 //! Scripted events and scans, and a small kernel as the judge.
 
 mod bounds;
+mod doubt;
 mod events;
 mod exactness;
 mod forecasts;

@@ -35,6 +35,9 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Never fails otherwise than by the status UNKNOWN.
 pub(super) fn run(args: &Args, verbose: u8) -> ExitCode {
+    if args.crit < args.warn {
+        return unknown("--crit is below --warn");
+    }
     let (status, line) = match observe::picture(&args.observed, verbose) {
         Ok(picture) => {
             let thresholds = Thresholds {

@@ -121,7 +121,10 @@ impl Walk {
         }
         match self.sockets(inode) {
             Ok(flow) => flow,
-            Err(error) => self.hidden(inode, "its sockets", &error),
+            Err(error) => {
+                self.outbox.push(Found::Unreadable(inode))?;
+                self.hidden(inode, "its sockets", &error)
+            }
         }
     }
 

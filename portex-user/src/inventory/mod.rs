@@ -91,6 +91,11 @@ pub fn look(look: &Look, take: &mut dyn FnMut(Vec<Found>)) -> Report {
             Ok(Err(panic)) => resume_unwind(panic),
             Err(error) => Report {
                 notes: vec![format!("nothing was looked at: no thread: {error}")],
+                sight: Sight {
+                    // At least the own one is there.
+                    hidden_namespaces: 1,
+                    ..Sight::default()
+                },
                 ..Report::default()
             },
         }

@@ -182,6 +182,12 @@ impl Walker {
             .map_err(|error| chain(&error))?;
         if program.fd().is_err() {
             program.load().map_err(|error| chain(&error))?;
+            if let Ok(info) = program.info() {
+                debug!(
+                    "{name}: {} instructions verified",
+                    info.verified_instruction_count().unwrap_or(0)
+                );
+            }
         }
         let program = program.fd().map_err(|error| chain(&error))?.as_fd();
         let mut seen = Seen {

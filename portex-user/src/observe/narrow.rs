@@ -1,14 +1,18 @@
 //! A snapshot of what is wanted only.
 
+use std::collections::HashSet;
+
 use crate::{
     attribution::snapshot::{Holder, Snapshot},
     filter::Filter,
 };
 
 /// Leaves out the rows that the filter does not want. A space is wanted for its addresses, and for any
-/// of its owners; what it says of its ports stays whole.
+/// of its owners; what it says of its ports stays whole. A process is wanted for itself, and for a port
+/// in a space that is wanted; a bind pool for its address, in a namespace of what is left.
 pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
     let by_owner = filter.pid.is_some() || filter.comm.is_some() || filter.cgroup.is_some();
+    let by_address = filter.src.is_some() || filter.dst.is_some();
     snapshot.spaces.retain(|space| {
         filter.wants_netns(space.netns)
             && filter.wants_src(space.src, None)
@@ -19,16 +23,30 @@ pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
                     .iter()
                     .any(|owner| wants(filter, &owner.holder)))
     });
+    let holders: HashSet<(u32, &Holder)> = snapshot
+        .spaces
+        .iter()
+        .flat_map(|space| {
+            let owners = space.owners.iter();
+            owners.map(|owner| (space.netns, &owner.holder))
+        })
+        .collect();
     snapshot.processes.retain(|process| {
         filter.wants_netns(process.netns)
             && wants(filter, &process.holder)
-            && process
-                .top
-                .is_none_or(|top| filter.wants_dst(top.dst, top.dst_port))
+            && (!by_address || holders.contains(&(process.netns, &process.holder)))
     });
-    snapshot
-        .bind_pools
-        .retain(|pool| filter.wants_netns(pool.netns) && filter.wants_src(pool.src, None));
+    let left: HashSet<u32> = snapshot
+        .spaces
+        .iter()
+        .map(|space| space.netns)
+        .chain(snapshot.processes.iter().map(|process| process.netns))
+        .collect();
+    snapshot.bind_pools.retain(|pool| {
+        filter.wants_netns(pool.netns)
+            && filter.wants_src(pool.src, None)
+            && (!by_owner || left.contains(&pool.netns))
+    });
     snapshot
         .namespaces
         .retain(|namespace| filter.wants_netns(namespace.inode));
@@ -36,4 +54,41 @@ pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
 
 fn wants(filter: &Filter, holder: &Holder) -> bool {
     filter.wants_owner(holder.pid, &holder.comm, || holder.cgroup.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::snapshot::samples;
+
+    fn narrowed(filter: &Filter) -> (usize, usize, usize) {
+        let mut snapshot = samples::snapshot();
+        narrow(&mut snapshot, filter);
+        (
+            snapshot.spaces.len(),
+            snapshot.processes.len(),
+            snapshot.bind_pools.len(),
+        )
+    }
+
+    #[test]
+    fn rows_go_by_address_owner_and_namespace() {
+        assert_eq!(narrowed(&Filter::default()), (1, 1, 1));
+        let of = |dst: &str| Filter {
+            dst: Some(dst.parse().expect("an endpoint")),
+            ..Filter::default()
+        };
+        assert_eq!(narrowed(&of("192.0.2.1")), (0, 0, 1));
+        assert_eq!(narrowed(&of("10.0.0.2:443")), (1, 1, 1));
+        let nobody = Filter {
+            comm: Some("no such name".into()),
+            ..Filter::default()
+        };
+        assert_eq!(narrowed(&nobody), (0, 0, 0));
+        let elsewhere = Filter {
+            netns: Some(1),
+            ..Filter::default()
+        };
+        assert_eq!(narrowed(&elsewhere), (0, 0, 0));
+    }
 }

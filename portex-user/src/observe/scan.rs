@@ -97,7 +97,10 @@ struct Walked {
 pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) -> Scanned {
     let (matters, time_waits_matter) = mpsc::channel();
     thread::scope(|scope| {
-        let walking = scope.spawn(move || walks.walk(look.netns, &time_waits_matter));
+        // Where there can be no thread, there are no walks either.
+        let walking = thread::Builder::new()
+            .name("portex-walk".into())
+            .spawn_scoped(scope, move || walks.walk(look.netns, &time_waits_matter));
         let mut reuse = Reuse {
             tell: Some(matters),
             ..Reuse::default()
@@ -111,7 +114,10 @@ pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) ->
         drop(reuse);
         debug!("look: {:?}, {} sockets", report.took, report.sockets);
         // A walk that panicked has said so; it has seen nothing.
-        let walked = walking.join().unwrap_or_default();
+        let walked = walking.map_or_else(
+            |_| Walked::default(),
+            |walking| walking.join().unwrap_or_default(),
+        );
         // Namespaces come before what is in them.
         take(walked.found);
         let sight = Sight {

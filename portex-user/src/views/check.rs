@@ -97,6 +97,16 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
             said.push(pool_text(pool, ports, &names));
         }
     }
+    if snapshot.hidden_namespaces > 0 {
+        // What is there may be worse.
+        if status == Status::Ok {
+            status = Status::Unknown;
+        }
+        said.push(format!(
+            "network namespaces that could not be looked into: {}",
+            snapshot.hidden_namespaces
+        ));
+    }
     if snapshot.lost > 0 {
         said.push(format!("events lost: {}", snapshot.lost));
     }

@@ -219,7 +219,7 @@ fn binds(kernel: &Kernel, pool: &BindPool, random: u32) -> u32 {
     got
 }
 
-fn judge(kernel: &Kernel, picture: &Snapshot, random: u32) -> Result<(), TestCaseError> {
+pub(super) fn judge(kernel: &Kernel, picture: &Snapshot, random: u32) -> Result<(), TestCaseError> {
     for row in &picture.spaces {
         let got = connects(kernel, row);
         if row.exact {

@@ -238,6 +238,20 @@ fn losses_are_told() {
 }
 
 #[test]
+fn what_could_not_be_looked_into_is_unknown_unless_it_is_bad_already() {
+    let mut snapshot = samples::snapshot();
+    snapshot.spaces.clear();
+    snapshot.bind_pools.clear();
+    snapshot.hidden_namespaces = 3;
+    let (status, line) = check(&snapshot, &USUAL);
+    assert_eq!(status, Status::Unknown);
+    assert!(line.contains("could not be looked into: 3 |"), "{line}");
+    let mut bad = with_space(100, 0);
+    bad.hidden_namespaces = 3;
+    assert_eq!(check(&bad, &USUAL).0, Status::Critical);
+}
+
+#[test]
 fn a_lower_bound_is_called_so() {
     let mut snapshot = with_space(100, 50);
     snapshot.spaces[0].exact = false;

@@ -50,6 +50,7 @@ impl Serialize for Document<'_> {
         )?;
         map.serialize_entry("lost", &snapshot.lost)?;
         map.serialize_entry("dropped_samples", &snapshot.dropped)?;
+        map.serialize_entry("hidden_namespaces", &snapshot.hidden_namespaces)?;
         map.serialize_entry("drift", &snapshot.drift.map(DriftObject::from))?;
         map.serialize_entry(
             "namespaces",

@@ -18,7 +18,7 @@ use crate::{
 const HOST: u32 = 4_026_531_840;
 
 /// Traced by tracepoints, on 2026-01-02 at 03:04:05.
-pub(in crate::views) fn about() -> About<'static> {
+pub(crate) fn about() -> About<'static> {
     About {
         kernel: "6.18.44",
         attach: Some("tracepoint"),
@@ -28,7 +28,7 @@ pub(in crate::views) fn about() -> About<'static> {
 }
 
 /// nginx (pid 12).
-pub(in crate::views) fn nginx() -> Holder {
+pub(crate) fn nginx() -> Holder {
     Holder {
         pid: Some(12),
         comm: b"nginx".to_vec(),
@@ -37,7 +37,7 @@ pub(in crate::views) fn nginx() -> Holder {
 }
 
 /// Nobody that can be known.
-pub(in crate::views) fn nobody() -> Holder {
+pub(crate) fn nobody() -> Holder {
     Holder {
         pid: None,
         comm: b"unknown".to_vec(),
@@ -53,7 +53,7 @@ fn range() -> PortRange {
 }
 
 /// 312 of 28232 ports are left from 10.0.0.1 to 10.0.0.2:443, for 14 seconds; watched.
-pub(in crate::views) fn space() -> Space {
+pub(crate) fn space() -> Space {
     Space {
         netns: HOST,
         src: IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
@@ -107,7 +107,7 @@ fn times(micros: u64) -> Percentiles {
 }
 
 /// 24844 ports are left to 10.0.0.3:80, for ever.
-pub(in crate::views) fn roomy() -> Space {
+pub(crate) fn roomy() -> Space {
     Space {
         dst: IpAddr::from(Ipv4Addr::new(10, 0, 0, 3)),
         dst_port: 80,
@@ -121,7 +121,7 @@ pub(in crate::views) fn roomy() -> Space {
 }
 
 /// All ports to 10.0.0.2:443 are gone, and 17 connects failed.
-pub(in crate::views) fn exhausted() -> Space {
+pub(crate) fn exhausted() -> Space {
     Space {
         used: 28_212,
         free: 0,
@@ -137,7 +137,7 @@ pub(in crate::views) fn exhausted() -> Space {
 }
 
 /// What nginx holds.
-pub(in crate::views) fn process() -> Process {
+pub(crate) fn process() -> Process {
     let Space {
         netns,
         dst,
@@ -165,7 +165,7 @@ pub(in crate::views) fn process() -> Process {
 }
 
 /// Half of the ports of 10.0.0.1.
-pub(in crate::views) fn pool() -> BindPool {
+pub(crate) fn pool() -> BindPool {
     BindPool {
         netns: HOST,
         src: IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
@@ -179,7 +179,7 @@ pub(in crate::views) fn pool() -> BindPool {
 }
 
 /// The namespace of all this.
-pub(in crate::views) fn host() -> Namespace {
+pub(crate) fn host() -> Namespace {
     Namespace {
         inode: HOST,
         name: Some(Arc::from("host")),
@@ -192,7 +192,7 @@ pub(in crate::views) fn host() -> Namespace {
 }
 
 /// One of each, watched for five seconds.
-pub(in crate::views) fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         time: Duration::from_secs(100),
         watched: Some(Duration::from_secs(5)),
@@ -208,7 +208,7 @@ pub(in crate::views) fn snapshot() -> Snapshot {
 }
 
 /// The same when nothing was traced.
-pub(in crate::views) fn unwatched(mut snapshot: Snapshot) -> Snapshot {
+pub(crate) fn unwatched(mut snapshot: Snapshot) -> Snapshot {
     snapshot.watched = None;
     snapshot.drift = None;
     for space in &mut snapshot.spaces {

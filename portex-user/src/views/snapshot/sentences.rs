@@ -37,6 +37,12 @@ pub(super) fn incomplete(snapshot: &Snapshot) -> Option<String> {
             snapshot.dropped
         ));
     }
+    if snapshot.hidden_namespaces > 0 {
+        told.push(format!(
+            "Network namespaces not looked into: {}.",
+            snapshot.hidden_namespaces
+        ));
+    }
     let drift = snapshot.drift.unwrap_or_default();
     if drift != Drift::default() {
         let Drift {
