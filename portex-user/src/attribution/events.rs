@@ -6,10 +6,11 @@ use super::{
     State,
     activity::Activity,
     clock::{self, TIME_WAIT},
+    closed::Ending,
     owners::OwnerId,
     space::{Held, Key, Phase, Timestamps},
 };
-use crate::event::{Cause, Event, Kind, Restrictions, TcpState};
+use crate::event::{Cause, Event, Kind, Release, Restrictions, TcpState};
 
 /// Namespaces of which only events are known.
 const MAX_NAMESPACES: usize = 65_536;
@@ -33,8 +34,10 @@ impl State {
             Kind::ConnectFailed { .. } | Kind::State { .. } => {}
             Kind::TimeWait { substate } => self.time_wait(event, substate, cgroup),
             Kind::Released {
-                held, time_wait, ..
-            } => self.release(event, held, time_wait, cgroup),
+                held,
+                time_wait,
+                reason,
+            } => self.release(event, held, time_wait, reason, cgroup),
         }
     }
 
@@ -187,6 +190,7 @@ impl State {
         event: &Event,
         held: Duration,
         time_wait: Option<Duration>,
+        reason: Release,
         cgroup: impl FnOnce() -> Option<Arc<str>>,
     ) {
         let Some(port) = event.src_port else { return };
@@ -213,6 +217,16 @@ impl State {
             let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
             (0, owner)
         };
+        if reason == Release::Closed
+            && let Some(process) = self.owners.get(owner)
+        {
+            let ending = Ending {
+                at: now,
+                socket: event.socket,
+                owner: process.identity(),
+            };
+            self.closed.note(key, port, ending);
+        }
         self.on_both(&key, row, owner, now, |activity, budget| {
             activity.released(held, time_wait, now, budget);
         });

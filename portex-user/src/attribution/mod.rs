@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use self::{
     activity::Budget,
     binds::Namespace,
+    closed::Closed,
     owners::Owners,
     scan::{Ended, Scan},
     spaces::Spaces,
@@ -24,8 +25,10 @@ mod address;
 mod binds;
 mod capacity;
 mod clock;
+mod closed;
 mod events;
 mod forecast;
+mod learn;
 mod owners;
 mod pending;
 mod picture;
@@ -82,6 +85,7 @@ pub struct State {
     namespaces: FxHashMap<u32, Namespace>,
     owners: Owners,
     spaces: Spaces,
+    closed: Closed,
     /// What is left of [`Limits::histograms`].
     budget: Budget,
     /// Number of the latest scan, in a byte: held ports that are older than that were not seen by it.
@@ -101,6 +105,7 @@ impl State {
             namespaces: FxHashMap::default(),
             owners: Owners::new(limits.owners),
             spaces: Spaces::new(limits.spaces, limits.sockets),
+            closed: Closed::default(),
             budget: Budget(limits.histograms),
             generation: 0,
             scan: None,

@@ -26,8 +26,8 @@ impl OwnerId {
 }
 
 /// Who it is: a process in one namespace. One that uses several counts once in each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Identity {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
     netns: u32,
     pid: u32,
     /// In clock ticks since boot; 0 is unknown.
@@ -49,6 +49,10 @@ pub(super) struct Process {
 }
 
 impl Process {
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     pub(super) fn netns(&self) -> u32 {
         self.identity.netns
     }
@@ -166,6 +170,12 @@ impl Owners {
             }
         }
         id
+    }
+
+    /// Who that is, unless it has been forgotten.
+    pub(super) fn with(&self, identity: &Identity) -> OwnerId {
+        let id = self.known.get(identity);
+        id.copied().unwrap_or(OwnerId::UNKNOWN)
     }
 
     /// Whether it is the process that a scan found.

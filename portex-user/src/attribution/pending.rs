@@ -1,6 +1,6 @@
 //! What a scan says of one connection, and how that fits to what the model says.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use super::{
     clock::{self, MILLISECOND, SECOND, TIME_WAIT},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::TcpState,
-    found::{Process, Socket},
+    found::{Process, Rules, Socket},
 };
 
 /// Timers fire late by their granularity, rows are read some time before they arrive.
@@ -90,6 +90,17 @@ impl Pending {
     /// and the end of the scan.
     pub(super) fn expires(&self, read: u64) -> u64 {
         read.saturating_add(u64::from(self.left) * MILLISECOND)
+    }
+
+    /// When its minisocket began.
+    pub(super) fn began(&self, rules: &Rules, begun: u64, now: u64) -> Option<RangeInclusive<u64>> {
+        let life = match self.phase {
+            Phase::Live => return None,
+            Phase::TimeWait => TIME_WAIT,
+            Phase::FinWait2 => rules.fin_timeout.min(TIME_WAIT),
+        };
+        let began = |read| self.expires(read).saturating_sub(clock::nanos(life));
+        Some(began(begun)..=began(now))
     }
 
     /// Whether its state, or the time that it has left, is another.

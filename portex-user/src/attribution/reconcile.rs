@@ -8,11 +8,12 @@ use rustc_hash::FxHashSet;
 
 use super::{
     State, clock,
+    closed::Ending,
     owners::OwnerId,
     pending::Pending,
     scan::{Ended, Look, Scan},
     snapshot::Drift,
-    space::{Held, Key, Phase, Space, Timestamps},
+    space::{Held, Key, Phase, Timestamps},
 };
 use crate::found::Sight;
 
@@ -56,9 +57,13 @@ impl State {
             let Some(look) = scan.namespaces.get_mut(&pending.key.netns) else {
                 continue;
             };
+            let began = pending.began(&look.namespace.rules, scan.begun, now);
+            let ending =
+                began.and_then(|began| self.closed.find(pending.key, pending.port, &began));
             match origin(&pending, look, sight) {
+                _ if ending.is_some() => self.add(&pending, ending, scan, now, drift),
                 Origin::Accepted => look.add_accepted(&pending),
-                Origin::Outbound => self.add(&pending, scan, now, drift),
+                Origin::Outbound => self.add(&pending, None, scan, now, drift),
                 Origin::Ambiguous => ambiguous.push(pending),
             }
         }
@@ -75,13 +80,20 @@ impl State {
                     look.add_accepted(&pending);
                 }
             } else {
-                self.add(&pending, scan, now, drift);
+                self.add(&pending, None, scan, now, drift);
             }
         }
     }
 
-    /// A connection that the model did not know.
-    fn add(&mut self, pending: &Pending, scan: &Scan, now: u64, drift: &mut Drift) {
+    /// A connection that the model did not know, or knew until its `ending`.
+    fn add(
+        &mut self,
+        pending: &Pending,
+        ending: Option<Ending>,
+        scan: &Scan,
+        now: u64,
+        drift: &mut Drift,
+    ) {
         let (key, port) = (pending.key, pending.port);
         if scan.overflowed || scan.was_released(&key, port) {
             return;
@@ -90,11 +102,11 @@ impl State {
             return;
         }
         let mut held = Held {
-            socket: 0,
+            socket: ending.map_or(0, |ending| ending.socket),
             at: 0,
             life: 0,
             early: 0,
-            owner: OwnerId::UNKNOWN,
+            owner: ending.map_or(OwnerId::UNKNOWN, |ending| self.owners.with(&ending.owner)),
             phase: Phase::Live,
             timestamps: Timestamps::Unknown,
             bound: false,
@@ -168,10 +180,12 @@ impl State {
     /// Forgets what the scan did not find, and what it shows to be no outbound connection.
     fn drop_stale(&mut self, scan: &mut Scan, sight: Sight, now: u64, drift: &mut Drift) {
         let hidden = sight.hidden_namespaces > 0;
+        let watched = self.watched_from.is_some();
         let Scan {
             namespaces,
             unreadable,
             generation,
+            lossy,
             ..
         } = scan;
         self.spaces
@@ -187,98 +201,19 @@ impl State {
                 if seen && accepted {
                     look.add_accepted(&Pending::of_held(*key, port, held));
                 }
-                let keep = seen && !accepted;
+                // Under churn, an inet_diag dump may miss a row that is there.
+                let overlooked = watched
+                    && !*lossy
+                    && held.phase.is_time_wait()
+                    && held.scan == generation.wrapping_sub(1)
+                    && held.expires() > now;
+                if overlooked {
+                    held.set_earliest(0);
+                }
+                let keep = (seen || overlooked) && !accepted;
                 drift.stale += u64::from(!keep);
                 keep
             });
-    }
-
-    fn learn_timestamps(&mut self, scan: &Scan, sight: Sight) {
-        if !sight.timestamps {
-            return;
-        }
-        let seen = |held: &Held| {
-            held.scan == scan.generation && held.at < scan.begun && held.phase.is_time_wait()
-        };
-        for (key, space) in &mut self.spaces.map {
-            if scan.namespaces.contains_key(&key.netns) {
-                for held in space.held.values_mut().filter(|held| seen(held)) {
-                    held.timestamps = Timestamps::Yes;
-                }
-            }
-        }
-        for (key, port) in &scan.no_timestamps {
-            let mut keys: Vec<Key> = self.spaces.devices_of(*key).collect();
-            keys.retain(|key| {
-                let held = self.spaces.held(key, *port);
-                held.is_some_and(|held| held.phase.is_time_wait())
-            });
-            // It does not say on which device.
-            let timestamps = match keys.len() {
-                1 => Timestamps::No,
-                _ => Timestamps::Unknown,
-            };
-            for key in keys {
-                if let Some(held) = self.spaces.held_mut(&key, *port)
-                    && seen(held)
-                {
-                    held.timestamps = timestamps;
-                }
-            }
-        }
-    }
-
-    /// Forgets namespaces that are gone: no look into them, and no event since it began.
-    fn forget_namespaces(&mut self, begun: u64, unreadable: &FxHashSet<u32>, sight: Sight) {
-        if sight.hidden_namespaces > 0 {
-            return;
-        }
-        let (namespaces, budget) = (&self.namespaces, &mut self.budget);
-        let is_there = |netns: u32| {
-            unreadable.contains(&netns) || namespaces.get(&netns).is_some_and(|known| known.scanned)
-        };
-        let keep = |key: &Key, space: &Space| !space.is_idle(begun) || is_there(key.netns);
-        self.spaces.retain_spaces(keep, budget);
-        let alive: FxHashSet<u32> = self.spaces.map.keys().map(|key| key.netns).collect();
-        self.namespaces.retain(|netns, known| {
-            known.scanned || alive.contains(netns) || unreadable.contains(netns)
-        });
-    }
-
-    fn learn_namespaces(&mut self, mut scan: Scan, sight: Sight) {
-        for namespace in self.namespaces.values_mut() {
-            namespace.scanned = false;
-        }
-        for (netns, look) in std::mem::take(&mut scan.namespaces) {
-            let mut namespace = look.namespace;
-            namespace.scanned = true;
-            if !sight.binds {
-                namespace.blocked.extend(look.listeners.ports());
-                let bound = namespace.endpoints.iter().map(|endpoint| endpoint.port);
-                namespace.blocked.extend(bound);
-            }
-            self.namespaces.insert(netns, namespace);
-        }
-        // The bind bucket may have gone after the scan had seen it.
-        for (netns, port) in scan.released() {
-            if let Some(namespace) = self.namespaces.get_mut(&netns) {
-                namespace.doubtful |= namespace.blocked.contains(&port);
-            }
-        }
-        // A bind that the scan should have seen, and did not, is gone.
-        let outdated = |held: &Held| sight.binds && held.at < scan.begun;
-        for (key, space) in &mut self.spaces.map {
-            let Some(namespace) = self.namespaces.get_mut(&key.netns) else {
-                continue;
-            };
-            for (&port, held) in space.held.iter_mut().filter(|(_, held)| held.bound) {
-                if outdated(held) && namespace.scanned && !namespace.blocked.contains(&port) {
-                    held.bound = false;
-                } else {
-                    namespace.bound_since.insert(port);
-                }
-            }
-        }
     }
 }
 
