@@ -16,11 +16,11 @@ use crate::{
 
 /// A run looks so often for something to tell, each time for so many steps. Telling is apart from looking,
 /// so that the verifier has to go through it a few times only.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 8;
 const STEPS: u32 = 32;
 /// Sockets of one bucket that are looked at, far fewer than a run has steps: a listener's bucket has all
 /// that it accepted.
-const SOCKETS: u64 = 8;
+const SOCKETS: u64 = 48;
 
 /// What looking came to.
 enum Sighted {
@@ -33,7 +33,7 @@ enum Sighted {
     /// A socket in it.
     Socket(u64),
     /// There are more sockets in it.
-    More,
+    More(u64),
 }
 
 /// Arguments: descriptor of a TCP socket, first slot.
@@ -59,9 +59,9 @@ fn try_walk(fd: u32, walk: *mut Walk) -> Result<u32, Loss> {
         let told = match look(walk, table, size)? {
             Sighted::Nothing => true,
             Sighted::End => return Ok(walk::END),
-            Sighted::Bucket(bucket) => tell_bucket(bucket)?,
+            Sighted::Bucket(bucket) => tell_bucket(WalkedKind::Bucket, bucket)?,
             Sighted::Socket(sk) => tell_bound(sk)?,
-            Sighted::More => tell(&of_port(WalkedKind::Truncated, get!(walk.port) as u16)),
+            Sighted::More(bucket) => tell_bucket(WalkedKind::Truncated, bucket)?,
         };
         if !told {
             set!(walk.inner, UNTOLD);
@@ -82,7 +82,7 @@ fn look(walk: *mut Walk, table: u64, size: u64) -> Result<Sighted, Loss> {
         if has_owners && sock_node != 0 {
             if get!(walk.inner_seen) >= SOCKETS {
                 set!(walk.inner, 0);
-                return Ok(Sighted::More);
+                return Ok(Sighted::More(get!(walk.bucket)));
             }
             set!(walk.inner_seen, get!(walk.inner_seen) + 1);
             set!(walk.inner, kernel(sock_node, 0)?);
@@ -96,8 +96,7 @@ fn look(walk: *mut Walk, table: u64, size: u64) -> Result<Sighted, Loss> {
             set!(walk.node, kernel(node, 0)?);
             if is_explicit(bucket)? {
                 if has_owners {
-                    let port: u16 = kernel(bucket, setting!(offsets.bucket_port))?;
-                    set!(walk.port, u64::from(port));
+                    set!(walk.bucket, bucket);
                     set!(walk.inner_seen, 0);
                     set!(walk.inner, kernel(bucket, setting!(offsets.bucket_owners))?);
                 }
@@ -124,33 +123,23 @@ fn is_explicit(bucket: u64) -> Result<bool, Loss> {
 }
 
 #[inline(always)]
-fn tell_bucket(bucket: u64) -> Result<bool, Loss> {
+fn tell_bucket(kind: WalkedKind, bucket: u64) -> Result<bool, Loss> {
     let net: u64 = kernel(bucket, setting!(offsets.bucket_net))?;
-    let port = kernel(bucket, setting!(offsets.bucket_port))?;
-    Ok(tell(&Walked {
-        netns: kernel(net, setting!(offsets.net_ns_inum))?,
-        dev: kernel(bucket, setting!(offsets.bucket_l3mdev))?,
-        ..of_port(WalkedKind::Bucket, port)
-    }))
-}
-
-#[inline(always)]
-fn of_port(kind: WalkedKind, port: u16) -> Walked {
     // Not a zero that the compiler knows: it would call its memset, which goes byte by byte, and the
     // verifier with it.
     let none = core::hint::black_box(0_u32);
-    Walked {
+    Ok(tell(&Walked {
         kind: kind as u8,
         state: 0,
         v6only: 0,
         reserved: 0,
-        netns: none,
-        dev: none,
-        sport: port,
+        netns: kernel(net, setting!(offsets.net_ns_inum))?,
+        dev: kernel(bucket, setting!(offsets.bucket_l3mdev))?,
+        sport: kernel(bucket, setting!(offsets.bucket_port))?,
         dport: 0,
         saddr: [none; 4],
         daddr: [none; 4],
-    }
+    }))
 }
 
 /// Tells a socket that is bound and neither listens nor connects.

@@ -34,8 +34,8 @@ pub(crate) struct Walk {
     inner: u64,
     /// How many were seen of that.
     inner_seen: u64,
-    /// The port that the list within belongs to.
-    port: u64,
+    /// The bucket that the list within belongs to.
+    bucket: u64,
 }
 
 /// Reads a field of a [`Walk`].
@@ -107,7 +107,7 @@ fn tell(walked: &Walked) -> bool {
 /// A socket or minisocket as it was found.
 #[inline(always)]
 fn observed(kind: WalkedKind, sock: &SockCommon) -> Result<Walked, Loss> {
-    let none = core::hint::black_box(0_u32); // as in `bind_buckets::of_port`
+    let none = core::hint::black_box(0_u32); // as in `bind_buckets::tell_bucket`
     let mut tuple = Tuple {
         saddr: [none; 4],
         daddr: [none; 4],

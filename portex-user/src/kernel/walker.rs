@@ -138,24 +138,30 @@ impl Walker {
     }
 
     /// Finds every bind bucket that connect() does not share and, on kernels before 6.8, the sockets
-    /// in them that are only bound.
-    pub fn binds(&mut self, take: &mut dyn FnMut(Found)) -> Seen {
-        let mut seen = self.walk(BINDS, FOR_BINDS, take);
+    /// in them that are only bound; in one namespace, or in all.
+    pub fn binds(&mut self, wanted: Option<u32>, take: &mut dyn FnMut(Found)) -> Seen {
+        let mut seen = self.walk(BINDS, FOR_BINDS, wanted, take);
         seen.bound_sockets &= !self.absent.contains(&"bucket_owners");
         seen
     }
 
-    /// Finds every TIME_WAIT that was made without timestamps.
-    pub fn time_waits(&mut self, take: &mut dyn FnMut(Found)) -> Seen {
-        self.walk(TIME_WAITS, FOR_TIMESTAMPS, take)
+    /// Finds every TIME_WAIT that was made without timestamps, likewise.
+    pub fn time_waits(&mut self, wanted: Option<u32>, take: &mut dyn FnMut(Found)) -> Seen {
+        self.walk(TIME_WAITS, FOR_TIMESTAMPS, wanted, take)
     }
 
-    fn walk(&mut self, program: &'static str, needs: &[&str], take: &mut dyn FnMut(Found)) -> Seen {
+    fn walk(
+        &mut self,
+        program: &'static str,
+        needs: &[&str],
+        wanted: Option<u32>,
+        take: &mut dyn FnMut(Found),
+    ) -> Seen {
         if let Some(field) = needs.iter().find(|field| self.absent.contains(field)) {
             debug!("{program}: this kernel has no field {field}");
             return Seen::default();
         }
-        match self.try_walk(program, take) {
+        match self.try_walk(program, wanted, take) {
             Ok(seen) => seen,
             Err(cause) => {
                 debug!("{program}: {cause}");
@@ -167,6 +173,7 @@ impl Walker {
     fn try_walk(
         &mut self,
         name: &'static str,
+        wanted: Option<u32>,
         take: &mut dyn FnMut(Found),
     ) -> Result<Seen, String> {
         let Self {
@@ -200,7 +207,7 @@ impl Walker {
                 run(program, socket.as_raw_fd(), slot).map_err(|error| error.to_string())?;
             let done = answer & walk::SLOTS;
             slot += u64::from(done);
-            drain(buffer, &mut seen, take);
+            drain(buffer, wanted, &mut seen, take);
             if answer & walk::END != 0 {
                 return Ok(seen);
             }
@@ -219,12 +226,20 @@ impl Walker {
 }
 
 /// Passes on what is in the buffer.
-fn drain(buffer: &mut RingBuf<MapData>, seen: &mut Seen, take: &mut dyn FnMut(Found)) {
+fn drain(
+    buffer: &mut RingBuf<MapData>,
+    wanted: Option<u32>,
+    seen: &mut Seen,
+    take: &mut dyn FnMut(Found),
+) {
     while let Some(sample) = buffer.next() {
         let Some(walked) = Walked::from_bytes(&sample) else {
             seen.complete = false;
             continue;
         };
+        if wanted.is_some_and(|wanted| wanted != walked.netns) {
+            continue;
+        }
         match found(&walked) {
             Some(found) => take(found),
             None => seen.bound_sockets = false,

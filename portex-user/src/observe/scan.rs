@@ -62,17 +62,13 @@ impl Walks {
             return seen;
         };
         let found = &mut seen.found;
-        let mut take = |what: Found| {
-            if wanted.is_none_or(|wanted| wanted == netns_of(&what)) {
-                found.push(what);
-            }
-        };
+        let mut take = |what| found.push(what);
         let loaded = began.elapsed();
-        let binds = walker.binds(&mut take);
+        let binds = walker.binds(wanted, &mut take);
         let buckets = began.elapsed();
         let time_waits = time_waits_matter
             .recv()
-            .map(|()| walker.time_waits(&mut take));
+            .map(|()| walker.time_waits(wanted, &mut take));
         debug!(
             "walks: loaded after {loaded:?}, bind buckets after {buckets:?}, all after {:?}",
             began.elapsed()
@@ -160,15 +156,5 @@ impl Reuse {
             }
             _ => {}
         }
-    }
-}
-
-fn netns_of(found: &Found) -> u32 {
-    match found {
-        Found::Namespace(namespace) => namespace.inode,
-        Found::Unreadable(inode) => *inode,
-        Found::Socket(socket) => socket.tuple.netns,
-        Found::Blocked(blocked) => blocked.netns,
-        Found::NoTimestamps(tuple) => tuple.netns,
     }
 }
