@@ -92,15 +92,15 @@ impl Pending {
         read.saturating_add(u64::from(self.left) * MILLISECOND)
     }
 
-    /// When its minisocket began.
+    /// When its minisocket began, if the scan lasted from `begun` to `now`.
     pub(super) fn began(&self, rules: &Rules, begun: u64, now: u64) -> Option<RangeInclusive<u64>> {
         let life = match self.phase {
             Phase::Live => return None,
             Phase::TimeWait => TIME_WAIT,
             Phase::FinWait2 => rules.fin_timeout.min(TIME_WAIT),
         };
-        let began = |read| self.expires(read).saturating_sub(clock::nanos(life));
-        Some(began(begun)..=began(now))
+        let if_read = |read| self.expires(read).saturating_sub(clock::nanos(life));
+        Some(if_read(begun)..=if_read(now))
     }
 
     /// Whether its state, or the time that it has left, is another.

@@ -98,6 +98,8 @@ pub(super) struct Held {
     pub(super) scan: u8,
 }
 
+const _: () = assert!(size_of::<Held>() == 32);
+
 impl Held {
     /// When its minisocket goes away at the latest, if nothing interferes.
     pub(super) fn expires(&self) -> u64 {
