@@ -9,7 +9,7 @@ use super::{
 use crate::{
     demo::{self, Workload},
     filter::Filter,
-    kernel::{Options, Session},
+    kernel::Session,
     source::Live,
     stream::Limits,
 };
@@ -36,16 +36,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     };
     crate::kernel::facts::Facts::gather().check()?;
     let mut workload = Workload::start()?;
-    let options = Options {
-        way: args.how.way(),
-        pid: None,
-        netns: Some(workload.netns()),
-        failures: false,
-        states: false,
-        ring_bytes: args.how.ring_size,
-        max_sockets: args.how.max_sockets(),
-        diagnostics: verbose > 0,
-    };
+    let options = args.how.session(Some(workload.netns()), verbose);
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
         session.drop_privileges()?;

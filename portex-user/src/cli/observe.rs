@@ -15,7 +15,7 @@ use crate::{
     escape,
     filter::Filter,
     inventory::Look,
-    kernel::{Options, Session},
+    kernel::Session,
     observe::{self, Scanned, Scanner, Walks, monotonic},
     source::{EventSource as _, Live},
 };
@@ -94,17 +94,8 @@ fn watched(
     state: &mut State,
     verbose: u8,
 ) -> anyhow::Result<&'static str> {
-    let options = Options {
-        way: args.how.way(),
-        // The model needs everybody's: ports are shared by all processes of a namespace.
-        pid: None,
-        netns: filter.netns,
-        failures: false,
-        states: false,
-        ring_bytes: args.how.ring_size,
-        max_sockets: args.how.max_sockets(),
-        diagnostics: verbose > 0,
-    };
+    // The model needs everybody's: ports are shared by all processes of a namespace.
+    let options = args.how.session(filter.netns, verbose);
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
         let mut scanner = Scanner::start(look)?;

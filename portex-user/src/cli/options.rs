@@ -15,7 +15,7 @@ use crate::{
     escape,
     filter::{Endpoint, Filter},
     inventory::{cgroups, netns, processes},
-    kernel::{Attached, Way},
+    kernel::{Attached, Options, Way},
     stream::Totals,
     views::Style,
 };
@@ -78,7 +78,7 @@ pub(super) struct How {
     attach: AttachChoice,
     /// Size of the ring buffer in bytes: a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, value_parser = ring_size)]
-    pub(super) ring_size: u32,
+    ring_size: u32,
     /// How many connections can be tracked at a time, TIME_WAIT included; by default up to 262144,
     /// fewer on a host with less than 6 GiB of memory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
@@ -91,7 +91,7 @@ const TRACKED: u64 = 192;
 impl How {
     /// As given, else what fits: the table is allocated beforehand, and shall take no more than a
     /// hundred-and-twenty-eighth of the host's memory.
-    pub(super) fn max_sockets(&self) -> u32 {
+    fn max_sockets(&self) -> u32 {
         self.max_sockets.unwrap_or_else(|| {
             let host = rustix::system::sysinfo();
             let ram = host.totalram * u64::from(host.mem_unit);
@@ -100,7 +100,21 @@ impl How {
         })
     }
 
-    pub(super) fn way(&self) -> Option<Way> {
+    /// Settings of a session that tells of everybody in a namespace, or in all.
+    pub(super) fn session(&self, netns: Option<u32>, verbose: u8) -> Options {
+        Options {
+            way: self.way(),
+            pid: None,
+            netns,
+            failures: false,
+            states: false,
+            ring_bytes: self.ring_size,
+            max_sockets: self.max_sockets(),
+            diagnostics: verbose > 0,
+        }
+    }
+
+    fn way(&self) -> Option<Way> {
         match self.attach {
             AttachChoice::Auto => None,
             AttachChoice::Trampoline => Some(Way::Trampoline),

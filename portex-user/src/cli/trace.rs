@@ -50,14 +50,10 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         ..args.which.filter()?
     };
     let options = Options {
-        way: args.how.way(),
         pid: filter.pid,
-        netns: filter.netns,
         failures: args.failures,
         states: args.states,
-        ring_bytes: args.how.ring_size,
-        max_sockets: args.how.max_sockets(),
-        diagnostics: verbose > 0,
+        ..args.how.session(filter.netns, verbose)
     };
     let limits = Limits {
         events: args.count,
