@@ -22,6 +22,10 @@ use crate::tracer::Tracer;
 /// Scenarios that run side by side; they wait more than they work.
 const WORKERS: usize = 3;
 
+/// How often a scenario that failed is run again in an emulated machine. Such a machine stalls for longer
+/// than the kernel's own timers, which workloads rely on; what went wrong is printed all the same.
+const CHANCES: usize = 2;
+
 /// What a scenario is run with.
 pub(crate) struct Context<'a> {
     pub(crate) portex: &'a Path,
@@ -183,18 +187,21 @@ impl Run<'_> {
             .unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))
         };
         let mut result = attempt();
-        if let Err(error) = &result
-            && self.emulated
-            && error.downcast_ref::<Skip>().is_none()
-            && !scenario.body.is_slow()
-        {
-            // An emulated machine stalls for longer than the kernel's own timers, which workloads
-            // rely on, so it gets a second chance there; what went wrong is printed all the same.
-            println!(
-                "once more: {} by {}, since: {error:#}",
-                scenario.name,
-                way.name()
-            );
+        for _ in 0..CHANCES {
+            match &result {
+                Err(error)
+                    if self.emulated
+                        && error.downcast_ref::<Skip>().is_none()
+                        && !scenario.body.is_slow() =>
+                {
+                    println!(
+                        "once more: {} by {}, since: {error:#}",
+                        scenario.name,
+                        way.name()
+                    );
+                }
+                _ => break,
+            }
             result = attempt();
         }
         self.add(scenario.name, way, result);
