@@ -13,7 +13,6 @@ use crate::{
     attribution::{Limits, Snapshot, State},
     clock::Clock,
     escape,
-    filter::Filter,
     inventory::Look,
     kernel::Session,
     observe::{self, Scanned, Scanner, Walks, monotonic},
@@ -50,15 +49,13 @@ pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
         netns: filter.netns,
         owners: true,
     };
-    let mut state = State::new(Limits::default());
-    let attach = if let Some(time) = args.watch {
-        Some(watched(args, time, look, &filter, &mut state, verbose)?)
+    let (mut snapshot, attach) = if let Some(time) = args.watch {
+        let (snapshot, way) = watched(args, time, look, filter.netns, verbose)?;
+        (snapshot, Some(way))
     } else {
-        once(&look, &mut state, verbose);
-        None
+        (once(&look, verbose), None)
     };
-    let now = monotonic();
-    let mut snapshot = state.snapshot(now);
+    let now = snapshot.time;
     observe::narrow(&mut snapshot, &filter);
     Ok(Picture {
         time: Clock::default().timestamp(now),
@@ -73,7 +70,8 @@ pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
 }
 
 /// One scan.
-fn once(look: &Look, state: &mut State, verbose: u8) {
+fn once(look: &Look, verbose: u8) -> Snapshot {
+    let mut state = State::new(Limits::default());
     let mut walks = Walks::default();
     state.begin_scan(monotonic());
     let scanned = observe::scan(look, &mut walks, &mut |batch| {
@@ -82,7 +80,9 @@ fn once(look: &Look, state: &mut State, verbose: u8) {
         }
     });
     state.end_scan(scanned.sight, monotonic());
+    let snapshot = state.snapshot(monotonic());
     tell(&scanned, walks.refusal().map(ToString::to_string), verbose);
+    snapshot
 }
 
 /// Traces for a while; a signal ends that early.
@@ -90,12 +90,11 @@ fn watched(
     args: &Observed,
     time: Duration,
     look: Look,
-    filter: &Filter,
-    state: &mut State,
+    netns: Option<u32>,
     verbose: u8,
-) -> anyhow::Result<&'static str> {
+) -> anyhow::Result<(Snapshot, &'static str)> {
     // The model needs everybody's: ports are shared by all processes of a namespace.
-    let options = args.how.session(filter.netns, verbose);
+    let options = args.how.session(netns, verbose);
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
         let mut scanner = Scanner::start(look)?;
@@ -110,10 +109,13 @@ fn watched(
                 () = signals => {}
             }
         };
-        let watched = observe::watch(&mut live, &mut scanner, state, stop).await?;
+        let mut state = State::new(Limits::default());
+        let watched = observe::watch(&mut live, &mut scanner, &mut state, stop).await?;
+        // Before the programs are taken off: that takes a while, in which nothing is seen any more.
+        let snapshot = state.snapshot(monotonic());
         live.finish(&mut Vec::new());
         tell(&watched.scanned, watched.refusal, verbose);
-        Ok(way)
+        Ok((snapshot, way))
     })
 }
 
