@@ -1,4 +1,4 @@
-//! What bind() to port 0 can still get, per local address (kernel-facts.md §5).
+//! What bind() to port 0 can still get, per local address (`inet_csk_find_open_port`).
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -1,4 +1,4 @@
-//! Which TIME_WAITs a connect() takes over (`tcp_twsk_unique`, kernel-facts.md §1).
+//! Which TIME_WAITs a connect() takes over (`tcp_twsk_unique`).
 
 use super::{
     clock::{self, MILLISECOND, SECOND, TIME_WAIT},
