@@ -2,6 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+pub use super::{
+    failures::Failure,
+    port_map::{PortMap, PortUse},
+};
 use crate::ports::PortRange;
 
 /// Who holds which ports, at one moment.
@@ -11,6 +15,8 @@ pub struct Snapshot {
     pub time: Duration,
     /// For how long events were seen before that; `None`: not at all, so that there are no rates.
     pub watched: Option<Duration>,
+    /// Events that were taken in.
+    pub events: u64,
     /// Events that were lost.
     pub lost: u64,
     /// Connections, spaces and processes that the model had no room for.
@@ -27,6 +33,8 @@ pub struct Snapshot {
     pub processes: Vec<Process>,
     /// Bind pools, the fullest first.
     pub bind_pools: Vec<BindPool>,
+    /// The latest failed allocations, the latest first.
+    pub failures: Vec<Failure>,
 }
 
 /// What a reconciliation corrected.
@@ -57,6 +65,37 @@ pub struct Namespace {
     pub time_wait: u32,
     /// `tcp_max_tw_buckets`.
     pub max_tw_buckets: u32,
+}
+
+/// What tells a space from all others, in every snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpaceKey {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// Destination port.
+    pub dst_port: u16,
+    /// Device that its sockets are bound to (interface index), 0 for none.
+    pub dev: u32,
+    /// The range, where it is one of their own (`IP_LOCAL_PORT_RANGE`).
+    pub own_range: Option<PortRange>,
+}
+
+impl Space {
+    /// What tells it from all others.
+    pub fn key(&self) -> SpaceKey {
+        SpaceKey {
+            netns: self.netns,
+            src: self.src,
+            dst: self.dst,
+            dst_port: self.dst_port,
+            dev: self.dev,
+            own_range: self.own_range.then_some(self.range),
+        }
+    }
 }
 
 /// The ports that one source can use towards one destination.

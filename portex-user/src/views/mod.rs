@@ -4,6 +4,7 @@
 pub mod check;
 mod json;
 pub mod snapshot;
+pub mod top;
 mod trace;
 
 use std::io;

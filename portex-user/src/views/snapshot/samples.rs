@@ -196,6 +196,7 @@ pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         time: Duration::from_secs(100),
         watched: Some(Duration::from_secs(5)),
+        events: 12_345,
         lost: 0,
         dropped: 0,
         hidden_namespaces: 0,
@@ -204,6 +205,7 @@ pub(crate) fn snapshot() -> Snapshot {
         spaces: vec![space()],
         processes: vec![process()],
         bind_pools: vec![pool()],
+        failures: Vec::new(),
     }
 }
 

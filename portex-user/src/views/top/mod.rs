@@ -1,0 +1,20 @@
+//! The live view.
+//!
+//! ```text
+//! Message → update → State → render → terminal
+//!              └→ Effect → Request to whoever makes the frames
+//! ```
+//!
+//! * `frame`: what comes in (a frame at each tick, answers) and what goes out (requests)
+//! * `keys`: the one table of keys; the help screen is made from it
+//! * `state`: which view, which row, which order; `lists/`: the rows of each view, ordered and filtered
+//! * `update`: what a message changes, and what it asks for
+//! * `render/`: a frame and the state → cells of the screen
+//! * `terminal`: raw mode and back; `screen`: the loop
+//! * `batch`: frames as text
+
+pub mod frame;
+mod theme;
+
+pub use frame::{Frame, Message, Replay, Request, Status};
+pub use theme::Theme;
