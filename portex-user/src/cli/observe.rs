@@ -1,6 +1,6 @@
 //! What `portex snapshot` and `portex check` have in common: how the picture comes about.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{select, time::sleep};
@@ -10,12 +10,13 @@ use super::{
     runtime, say, stop,
 };
 use crate::{
-    attribution::{Limits, Snapshot, State},
+    attribution::Snapshot,
     clock::Clock,
     escape,
+    input::Input,
     inventory::Look,
     kernel::Session,
-    observe::{self, Scanned, Scanner, Walks, monotonic},
+    observe::{self, Model, Scanned, Scanner, Walks, monotonic},
     source::{EventSource as _, Live},
 };
 
@@ -71,16 +72,17 @@ pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
 
 /// One scan.
 fn once(look: &Look, verbose: u8) -> Snapshot {
-    let mut state = State::new(Limits::default());
+    let mut model = Model::default();
     let mut walks = Walks::default();
-    state.begin_scan(monotonic());
+    model.take(Input::ScanBegins(monotonic()));
     let scanned = observe::scan(look, &mut walks, &mut |batch| {
-        for found in batch {
-            state.found(found);
-        }
+        model.take(Input::Found(Cow::Owned(batch)));
     });
-    state.end_scan(scanned.sight, monotonic());
-    let snapshot = state.snapshot(monotonic());
+    model.take(Input::ScanEnds {
+        sight: scanned.sight,
+        at: monotonic(),
+    });
+    let snapshot = model.snapshot(monotonic());
     tell(&scanned, walks.refusal().map(ToString::to_string), verbose);
     snapshot
 }
@@ -109,10 +111,10 @@ fn watched(
                 () = signals => {}
             }
         };
-        let mut state = State::new(Limits::default());
-        let watched = observe::watch(&mut live, &mut scanner, &mut state, stop).await?;
+        let mut model = Model::default();
+        let watched = observe::watch(&mut live, &mut scanner, &mut model, &mut (), stop).await?;
         // Before the programs are taken off: that takes a while, in which nothing is seen any more.
-        let snapshot = state.snapshot(monotonic());
+        let snapshot = model.snapshot(monotonic());
         live.finish(&mut Vec::new());
         tell(&watched.scanned, watched.refusal, verbose);
         Ok((snapshot, way))

@@ -2,9 +2,13 @@
 //!
 //! * `scan`: one look and the walks that go with it, side by side
 //! * `scanner`: a thread that scans when asked, while events go on
+//! * `model`: the model, fed with inputs
 //! * `watch`: events into the model, corrected by scans
+//! * `audience`: who follows a watch: a recording, a screen
 //! * `narrow`: a snapshot of what is wanted only
 
+mod audience;
+mod model;
 mod narrow;
 mod scan;
 mod scanner;
@@ -14,6 +18,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub use audience::{Audience, Wish};
+pub use model::Model;
 pub use narrow::narrow;
 pub use scan::{Scanned, Walks, scan};
 pub use scanner::Scanner;

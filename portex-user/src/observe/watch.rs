@@ -1,18 +1,18 @@
 //! Events into the model, corrected by scans.
 
-use std::{io, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use tokio::{pin, select};
 
 use super::{
-    monotonic,
+    Audience, Model, Wish, monotonic,
     scan::Scanned,
     scanner::{Message, Scanner},
 };
-use crate::{attribution::State, inventory::cgroups::Cgroups, source::EventSource};
+use crate::{event::Event, input::Input, inventory::cgroups::Cgroups, source::EventSource};
 
-/// Least time between the end of a scan and the next.
-const LEAST_PAUSE: Duration = Duration::from_secs(5);
+/// Least time between the end of a scan and the next: figures stay exact from one to the next.
+const LEAST_PAUSE: Duration = Duration::from_secs(2);
 /// A scan may take this share of the time: one part of so many.
 const SHARE: u32 = 20;
 /// Events of the time of a scan have arrived this long after it.
@@ -30,23 +30,26 @@ pub struct Watched {
 /// While a scan brings what it finds, events are fetched at least this often.
 const LONGEST_WITHOUT_EVENTS: Duration = Duration::from_millis(100);
 
-/// Watches until `stop` is ready or the source ends, scanning at the beginning, now and then, and at
-/// the end, so that the model is right when this returns. The source goes on then.
-pub async fn watch<S: EventSource>(
+/// Watches until `stop` is ready, the audience wants the end, or the source ends; scanning at the
+/// beginning, now and then, and at the end, so that the model is right when this returns. The source
+/// goes on then.
+pub async fn watch<S: EventSource, A: Audience>(
     source: &mut S,
     scanner: &mut Scanner,
-    state: &mut State,
+    model: &mut Model,
+    audience: &mut A,
     stop: impl Future<Output = ()>,
 ) -> io::Result<Watched> {
     let began = monotonic();
-    state.watch_from(began);
     let mut watch = Watch {
-        state,
+        model,
+        audience,
         cgroups: Cgroups::new(),
         phase: Phase::Idle { until: began },
         stopped: None,
         last: None,
     };
+    watch.take(Input::Watch(began))?;
     let mut events = Vec::new();
     let mut filled = began;
     pin!(stop);
@@ -54,7 +57,8 @@ pub async fn watch<S: EventSource>(
         if let Some(watched) = watch.last.take() {
             return Ok(watched);
         }
-        watch.scan_if_due(scanner);
+        watch.scan_if_due(scanner)?;
+        watch.look_if_due()?;
         events.clear();
         // What a scan finds comes fast: it must not keep events waiting until their buffer is full.
         let listens = watch.listens() && monotonic() < filled + LONGEST_WITHOUT_EVENTS;
@@ -62,19 +66,16 @@ pub async fn watch<S: EventSource>(
             biased;
             () = &mut stop, if watch.stopped.is_none() => watch.stop(),
             message = scanner.next(), if listens => match message {
-                Some(message) => watch.hear(message),
+                Some(message) => watch.hear(message)?,
                 None => return Err(io::Error::other("the thread that scans has ended")),
             },
+            () = watch.audience.wake() => {}
             more = source.fill(&mut events) => {
-                for event in &events {
-                    let owner = &event.owner;
-                    let cgroups = &mut watch.cgroups;
-                    watch.state.apply(event, || cgroups.path(owner.cgroup, owner.pid));
-                }
+                watch.take_events(&events)?;
                 if !more? {
                     watch.stop();
                 }
-                watch.end_scan_if_complete(source);
+                watch.end_scan_if_complete(source)?;
                 filled = monotonic();
             }
         }
@@ -95,8 +96,9 @@ enum Phase {
     },
 }
 
-struct Watch<'a> {
-    state: &'a mut State,
+struct Watch<'a, A> {
+    model: &'a mut Model,
+    audience: &'a mut A,
     cgroups: Cgroups,
     phase: Phase,
     /// When the end was asked for.
@@ -105,7 +107,41 @@ struct Watch<'a> {
     last: Option<Watched>,
 }
 
-impl Watch<'_> {
+impl<A: Audience> Watch<'_, A> {
+    /// One step of the model.
+    fn take(&mut self, input: Input<'_>) -> io::Result<()> {
+        if self.audience.hear(&input)? == Wish::End {
+            self.stop();
+        }
+        self.model.take(input);
+        Ok(())
+    }
+
+    /// Events, with the paths of cgroups that are new.
+    fn take_events(&mut self, events: &[Event]) -> io::Result<()> {
+        for event in events {
+            let owner = &event.owner;
+            if !self.model.knows_cgroup(owner.cgroup) {
+                let path = self.cgroups.path(owner.cgroup, owner.pid);
+                let id = owner.cgroup;
+                self.take(Input::Cgroup { id, path })?;
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.take(Input::Events(Cow::Borrowed(events)))
+    }
+
+    fn look_if_due(&mut self) -> io::Result<()> {
+        let now = monotonic();
+        let due = self.audience.next_look().is_some_and(|at| at <= now);
+        if due && self.audience.look(self.model, now)? == Wish::End {
+            self.stop();
+        }
+        Ok(())
+    }
+
     /// One more scan, as soon as none is under way.
     fn stop(&mut self) {
         let now = monotonic();
@@ -115,28 +151,25 @@ impl Watch<'_> {
         }
     }
 
-    fn scan_if_due(&mut self, scanner: &Scanner) {
+    fn scan_if_due(&mut self, scanner: &Scanner) -> io::Result<()> {
         let now = monotonic();
         if let Phase::Idle { until } = self.phase
             && now >= until
         {
-            self.state.begin_scan(now);
+            self.take(Input::ScanBegins(now))?;
             scanner.ask();
             self.phase = Phase::Scanning { began: now };
         }
+        Ok(())
     }
 
     fn listens(&self) -> bool {
         matches!(self.phase, Phase::Scanning { .. })
     }
 
-    fn hear(&mut self, message: Message) {
+    fn hear(&mut self, message: Message) -> io::Result<()> {
         match message {
-            Message::Batch(batch) => {
-                for found in batch {
-                    self.state.found(found);
-                }
-            }
+            Message::Batch(batch) => self.take(Input::Found(Cow::Owned(batch)))?,
             Message::Ended {
                 at,
                 scanned,
@@ -148,18 +181,21 @@ impl Watch<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Ends the scan when the events of its time are in.
-    fn end_scan_if_complete<S: EventSource>(&mut self, source: &S) {
+    fn end_scan_if_complete<S: EventSource>(&mut self, source: &S) -> io::Result<()> {
         let now = monotonic();
         if !matches!(self.phase, Phase::Ending { at, .. } if now >= at + LATE) {
-            return;
+            return Ok(());
         }
         let idle = Phase::Idle { until: now };
         if let Phase::Ending { began, at, watched } = std::mem::replace(&mut self.phase, idle) {
-            self.state.lost(source.losses().events());
-            self.state.end_scan(watched.scanned.sight, now);
+            self.take(Input::Lost(source.losses()))?;
+            let sight = watched.scanned.sight;
+            self.take(Input::ScanEnds { sight, at: now })?;
+            self.audience.scanned(&watched)?;
             let cost = at.saturating_sub(began);
             let pause = LEAST_PAUSE.max(cost * SHARE);
             let until = if self.stopped.is_some() {
@@ -174,5 +210,6 @@ impl Watch<'_> {
                 .is_some_and(|stopped| began >= stopped)
                 .then_some(watched);
         }
+        Ok(())
     }
 }

@@ -34,6 +34,14 @@ impl Theme {
         }
     }
 
+    fn on(self, color: Color) -> Style {
+        if self.color {
+            Style::new().fg(Color::Black).bg(color)
+        } else {
+            Style::new().add_modifier(Modifier::REVERSED)
+        }
+    }
+
     /// What is full to this share, 0 to 1.
     pub(super) fn fill(self, share: f64) -> Style {
         match share {
@@ -74,12 +82,12 @@ impl Theme {
 
     /// Headings of columns.
     pub(super) fn heading(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        self.on(Color::Green)
     }
 
     /// The row that keys act on.
     pub(super) fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        self.on(Color::Cyan)
     }
 
     /// A port that a connection holds.
