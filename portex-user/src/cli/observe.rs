@@ -116,7 +116,9 @@ fn watched(
         // Before the programs are taken off: that takes a while, in which nothing is seen any more.
         let snapshot = model.snapshot(monotonic());
         live.finish(&mut Vec::new());
-        tell(&watched.scanned, watched.refusal, verbose);
+        if let Some(watched) = watched {
+            tell(&watched.scanned, watched.refusal, verbose);
+        }
         Ok((snapshot, way))
     })
 }

@@ -2,16 +2,18 @@
 
 use std::{io, time::Duration};
 
-use super::{Model, Watched};
+use super::{Model, Watched, monotonic};
 use crate::input::Input;
 
 /// What a listener wants of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wish {
     /// That it goes on.
     GoOn,
-    /// That it ends, in good order.
+    /// That it ends in good order, after one more scan.
     End,
+    /// That it ends now.
+    Leave,
 }
 
 /// Follows a run: hears what the model takes in, and looks at the model now and then. An error ends
@@ -32,7 +34,7 @@ pub trait Audience {
         None
     }
 
-    /// Looks at the model.
+    /// Looks at the model; `now` is its time, which in a replay is that of the recording.
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
         let _ = (model, now);
         Ok(Wish::GoOn)
@@ -46,7 +48,7 @@ pub trait Audience {
 
     /// Ready when [`Self::next_look`] has changed. Dropping the future loses nothing.
     async fn wake(&mut self) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
@@ -65,7 +67,8 @@ impl<A: Audience, B: Audience> Audience for (A, B) {
     }
 
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
-        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        let time = monotonic();
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= time);
         let mut wish = Wish::GoOn;
         if due(self.0.next_look()) {
             wish = wish.or(self.0.look(model, now)?);
@@ -111,7 +114,7 @@ impl<A: Audience> Audience for Option<A> {
     async fn wake(&mut self) {
         match self {
             Some(who) => who.wake().await,
-            None => std::future::pending().await,
+            None => std::future::pending::<()>().await,
         }
     }
 }
@@ -142,9 +145,6 @@ impl Wish {
     /// The end, if either wants it.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match self {
-            Self::End => self,
-            Self::GoOn => other,
-        }
+        self.max(other)
     }
 }

@@ -32,14 +32,14 @@ const LONGEST_WITHOUT_EVENTS: Duration = Duration::from_millis(100);
 
 /// Watches until `stop` is ready, the audience wants the end, or the source ends; scanning at the
 /// beginning, now and then, and at the end, so that the model is right when this returns. The source
-/// goes on then.
+/// goes on then. `None`: the audience left, and there was no scan at the end.
 pub async fn watch<S: EventSource, A: Audience>(
     source: &mut S,
     scanner: &mut Scanner,
     model: &mut Model,
     audience: &mut A,
     stop: impl Future<Output = ()>,
-) -> io::Result<Watched> {
+) -> io::Result<Option<Watched>> {
     let began = monotonic();
     let mut watch = Watch {
         model,
@@ -47,6 +47,7 @@ pub async fn watch<S: EventSource, A: Audience>(
         cgroups: Cgroups::new(),
         phase: Phase::Idle { until: began },
         stopped: None,
+        left: false,
         last: None,
     };
     watch.take(Input::Watch(began))?;
@@ -54,8 +55,8 @@ pub async fn watch<S: EventSource, A: Audience>(
     let mut filled = began;
     pin!(stop);
     loop {
-        if let Some(watched) = watch.last.take() {
-            return Ok(watched);
+        if watch.left || watch.last.is_some() {
+            return Ok(watch.last);
         }
         watch.scan_if_due(scanner)?;
         watch.look_if_due()?;
@@ -103,6 +104,8 @@ struct Watch<'a, A> {
     phase: Phase,
     /// When the end was asked for.
     stopped: Option<Duration>,
+    /// The audience has gone.
+    left: bool,
     /// What the first scan brought that began after that.
     last: Option<Watched>,
 }
@@ -110,11 +113,18 @@ struct Watch<'a, A> {
 impl<A: Audience> Watch<'_, A> {
     /// One step of the model.
     fn take(&mut self, input: Input<'_>) -> io::Result<()> {
-        if self.audience.hear(&input)? == Wish::End {
-            self.stop();
-        }
+        let wish = self.audience.hear(&input)?;
         self.model.take(input);
+        self.grant(wish);
         Ok(())
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::GoOn => {}
+            Wish::End => self.stop(),
+            Wish::Leave => self.left = true,
+        }
     }
 
     /// Events, with the paths of cgroups that are new.
@@ -136,8 +146,9 @@ impl<A: Audience> Watch<'_, A> {
     fn look_if_due(&mut self) -> io::Result<()> {
         let now = monotonic();
         let due = self.audience.next_look().is_some_and(|at| at <= now);
-        if due && self.audience.look(self.model, now)? == Wish::End {
-            self.stop();
+        if due {
+            let wish = self.audience.look(self.model, now)?;
+            self.grant(wish);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod text;
 use std::time::Duration;
 
 pub use json::json;
+pub(in crate::views) use table::paragraph;
 pub use text::{ROWS, Tables, text};
 
 /// Where a snapshot comes from.

@@ -152,7 +152,11 @@ impl<C> Filled<'_, C> {
 }
 
 /// Writes sentences, broken at spaces so that no line is longer than `room`.
-pub(super) fn paragraph(out: &mut impl io::Write, text: &str, room: usize) -> io::Result<()> {
+pub(in crate::views) fn paragraph(
+    out: &mut impl io::Write,
+    text: &str,
+    room: usize,
+) -> io::Result<()> {
     let mut taken = 0;
     for word in text.split_whitespace() {
         let word = fit(word, room);
