@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod log;
 mod observe;
 mod options;
 mod snapshot;
@@ -12,7 +13,8 @@ mod trace;
 use std::{io, process::ExitCode};
 
 use clap::{ArgAction, Parser, Subcommand};
-use log::LevelFilter;
+
+use self::log::say;
 
 /// Sees ephemeral ports run out: which process burns which destination's ports, and which connect()
 /// failed and why.
@@ -47,7 +49,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
-    start_log(cli.verbose);
+    log::start(cli.verbose);
     let outcome = match &cli.command {
         Command::Trace(args) => trace::run(args, cli.verbose),
         Command::Snapshot(args) => snapshot::run(args, cli.verbose),
@@ -70,24 +72,6 @@ fn is_check() -> bool {
     arguments
         .find(|argument| !argument.as_encoded_bytes().starts_with(b"-"))
         .is_some_and(|command| command == "check")
-}
-
-fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::Warn,
-        1 => LevelFilter::Debug,
-        _ => LevelFilter::Trace,
-    };
-    env_logger::Builder::new()
-        .filter_level(level)
-        .format_timestamp(None)
-        .init();
-}
-
-/// A line on standard error; nobody listening is no error.
-fn say(line: &str) {
-    use io::Write as _;
-    let _closed = writeln!(io::stderr(), "{line}");
 }
 
 /// A runtime on this thread: capabilities given up hold for all that runs then.

@@ -17,7 +17,10 @@ use crate::{
     inventory::{cgroups, netns, processes},
     kernel::{Attached, Options, Way},
     stream::Totals,
-    views::Style,
+    views::{
+        Style,
+        snapshot::{ROWS, Tables},
+    },
 };
 
 /// Which events.
@@ -206,25 +209,44 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Says how portex is attached, and what is missing that way.
 pub(super) fn tell_attached(attached: &Attached) {
-    for (way, cause) in &attached.refused {
-        say(&format!(
-            "portex: not by {way}: {}",
-            escape::text(cause.as_bytes())
-        ));
+    for note in notes(attached) {
+        say(&format!("portex: {note}"));
     }
-    for off in &attached.off {
-        say(&format!(
-            "portex: {} is off: {}; not told: {}",
-            off.hook,
-            escape::text(off.cause.as_bytes()),
-            off.serves
-        ));
+}
+
+/// How portex is attached, why not better, and what is missing that way: a line each.
+pub(super) fn notes(attached: &Attached) -> Vec<String> {
+    let refused = attached.refused.iter().map(|(way, cause)| {
+        let cause = escape::text(cause.as_bytes());
+        format!("not by {way}: {cause}")
+    });
+    let off = attached.off.iter().map(|off| {
+        let cause = escape::text(off.cause.as_bytes());
+        format!("{} is off: {cause}; not told: {}", off.hook, off.serves)
+    });
+    let way = format!("tracing by {} ({})", attached.way, attached.way.cost());
+    refused.chain(off).chain([way]).collect()
+}
+
+/// How tables of snapshots are to be shown.
+pub(super) fn tables(color: ColorChoice, all: bool) -> Tables {
+    Tables {
+        style: color.style(),
+        width: width(),
+        rows: (!all).then_some(ROWS),
     }
-    say(&format!(
-        "portex: tracing by {} ({})",
-        attached.way,
-        attached.way.cost()
-    ));
+}
+
+/// Columns of the terminal; what is piped has the width that the tables are made for.
+fn width() -> usize {
+    let stdout = io::stdout();
+    if stdout.is_terminal()
+        && let Ok(size) = rustix::termios::tcgetwinsize(&stdout)
+        && size.ws_col != 0
+    {
+        return usize::from(size.ws_col).max(80);
+    }
+    100
 }
 
 /// Says what was shown and what was lost.

@@ -1,11 +1,14 @@
 //! `portex snapshot`.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
 
-use super::{observe, options::ColorChoice};
+use super::{
+    observe,
+    options::{self, ColorChoice},
+};
 use crate::{
     fields,
-    views::snapshot::{self, About, ROWS, Tables},
+    views::snapshot::{self, About},
 };
 
 /// Show who holds which ports now: spaces, processes, bind pools
@@ -37,9 +40,10 @@ pub(super) struct Args {
 
 fn after_help() -> String {
     format!(
-        "Columns of spaces:\n{}\nColumns of processes:\n{}\nColumns of bind pools:\n{}",
+        "Columns of spaces:\n{}\nColumns of processes:\n{}\nColumns of the latest failures:\n{}\nColumns of bind pools:\n{}",
         fields::help(fields::SPACES),
         fields::help(fields::PROCESSES),
+        fields::help(fields::FAILURES),
         fields::help(fields::BIND_POOLS)
     )
 }
@@ -56,11 +60,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     let written = if args.json {
         snapshot::json(&mut out, &picture.snapshot, &about)
     } else {
-        let tables = Tables {
-            style: args.color.style(),
-            width: width(),
-            rows: (!args.all).then_some(ROWS),
-        };
+        let tables = options::tables(args.color, args.all);
         snapshot::text(&mut out, &picture.snapshot, &about, &tables)
     };
     match written.and_then(|()| out.flush()) {
@@ -68,16 +68,4 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => Ok(outcome?),
     }
-}
-
-/// Columns of the terminal; what is piped has the width that the tables are made for.
-fn width() -> usize {
-    let stdout = io::stdout();
-    if stdout.is_terminal()
-        && let Ok(size) = rustix::termios::tcgetwinsize(&stdout)
-        && size.ws_col != 0
-    {
-        return usize::from(size.ws_col).max(80);
-    }
-    100
 }

@@ -48,6 +48,8 @@ pub(super) fn signals(rest: Rest) -> anyhow::Result<impl Future<Output = ()>> {
                             say("portex: nobody reads what it writes; ended without the rest");
                         }
                     }
+                    crate::views::top::restore_terminal();
+                    super::log::release();
                     process::exit(1);
                 })
             });

@@ -14,7 +14,11 @@
 //! * `batch`: frames as text
 
 pub mod frame;
+mod labels;
+mod terminal;
 mod theme;
 
 pub use frame::{Frame, Message, Replay, Request, Status};
+pub use labels::Services;
+pub use terminal::restore as restore_terminal;
 pub use theme::Theme;

@@ -1,0 +1,88 @@
+//! The terminal: raw mode and the alternate screen, and back again, whatever happens.
+
+use std::{
+    io::{self, BufWriter, Stdout},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crossterm::{
+    cursor::{Hide, Show},
+    execute,
+    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+};
+use ratatui::backend::CrosstermBackend;
+
+/// Whether the terminal is ours at this moment. There is one terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// What ratatui draws to.
+pub(super) type Backend = CrosstermBackend<BufWriter<Stdout>>;
+
+/// The terminal while it is ours; given back when dropped.
+pub(super) struct Terminal(pub(super) ratatui::Terminal<Backend>);
+
+impl Terminal {
+    /// Takes it.
+    pub(super) fn take() -> io::Result<Self> {
+        take()?;
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
+        match ratatui::Terminal::new(backend) {
+            Ok(terminal) => Ok(Self(terminal)),
+            Err(error) => {
+                restore();
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives it back, stops the process as the shell's user wants it, and takes it again once the
+    /// process goes on.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        // The whole process group, as the terminal itself does it.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        take()?;
+        self.0.clear()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn take() -> io::Result<()> {
+    restore_on_panic();
+    TAKEN.store(true, Ordering::SeqCst);
+    let taken = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen, Hide));
+    if taken.is_err() {
+        restore();
+    }
+    taken
+}
+
+/// Gives the terminal back, if it is ours. Any thread may call this at any time.
+pub fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // Where the terminal has gone, there is nothing to restore.
+        let _gone = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        let _gone = disable_raw_mode();
+    }
+}
+
+/// The message of a panic is to be read on the ordinary screen.
+fn restore_on_panic() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            restore();
+            before(info);
+        }));
+    });
+}
