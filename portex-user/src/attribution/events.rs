@@ -7,6 +7,7 @@ use super::{
     activity::Activity,
     clock::{self, TIME_WAIT},
     closed::Ending,
+    failures::Refusal,
     owners::OwnerId,
     space::{Held, Key, Phase, Timestamps},
 };
@@ -18,6 +19,7 @@ const MAX_NAMESPACES: usize = 65_536;
 impl State {
     /// Takes an event in. `cgroup` is asked only when a process is first seen.
     pub fn apply(&mut self, event: &Event, cgroup: impl FnOnce() -> Option<Arc<str>>) {
+        self.events += 1;
         match event.kind {
             Kind::Connect {
                 bound,
@@ -25,13 +27,21 @@ impl State {
                 restrictions,
             } => self.connect(event, (bound, search), restrictions, cgroup),
             Kind::ConnectFailed {
-                cause: Cause::RangeExhausted,
+                errno,
+                cause,
                 search,
                 restrictions,
-                ..
-            } => self.fail(event, search, restrictions, cgroup),
-            // Neither of these takes or frees a port.
-            Kind::ConnectFailed { .. } | Kind::State { .. } => {}
+            } => {
+                let refusal = Refusal {
+                    errno,
+                    cause,
+                    search,
+                    restrictions,
+                };
+                self.fail(event, refusal, cgroup);
+            }
+            // It neither takes nor frees a port.
+            Kind::State { .. } => {}
             Kind::TimeWait { substate } => self.time_wait(event, substate, cgroup),
             Kind::Released {
                 held,
@@ -81,13 +91,19 @@ impl State {
         }
     }
 
-    fn fail(
-        &mut self,
-        event: &Event,
-        search: Option<Duration>,
-        restrictions: Restrictions,
-        cgroup: impl FnOnce() -> Option<Arc<str>>,
-    ) {
+    /// Every failure is remembered, but only exhaustion says something of the space and counts.
+    fn fail(&mut self, event: &Event, refusal: Refusal, cgroup: impl FnOnce() -> Option<Arc<str>>) {
+        if refusal.cause != Cause::RangeExhausted {
+            let owner = self.owners.known_of_event(event);
+            let process = owner.and_then(|owner| self.owners.get(owner));
+            self.failures.note(event, refusal, process, cgroup);
+            return;
+        }
+        let Refusal {
+            search,
+            restrictions,
+            ..
+        } = refusal;
         let now = clock::nanos(event.time);
         let key = Key::of_event(event, restrictions.dev);
         let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
@@ -100,6 +116,8 @@ impl State {
         if let Some(process) = self.owners.get_mut(owner) {
             process.activity.failed(search, now, &mut self.budget);
         }
+        let process = self.owners.get(owner);
+        self.failures.note(event, refusal, process, || None);
     }
 
     fn time_wait(

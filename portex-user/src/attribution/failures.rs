@@ -1,9 +1,16 @@
 //! The latest failed allocations.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
-use super::snapshot::Holder;
-use crate::event::Cause;
+use super::{
+    address::Address,
+    owners::{Identity, MAX_COMM, Owners, Process},
+    snapshot::Holder,
+};
+use crate::event::{Cause, Event, Restrictions};
+
+/// How many failures are kept, some 250 bytes each.
+pub(super) const MOST: usize = 512;
 
 /// A connect() that got no port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,4 +39,129 @@ pub struct Failure {
     pub cause: Cause,
     /// Duration of the port search, where it could be measured.
     pub search: Option<Duration>,
+}
+
+/// The latest failures, of every cause: the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Log(VecDeque<Entry>);
+
+/// How a connect() failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) errno: u16,
+    pub(super) cause: Cause,
+    pub(super) search: Option<Duration>,
+    pub(super) restrictions: Restrictions,
+}
+
+/// A failure as it is kept: what the process was called then, and how to find it now.
+#[derive(Debug)]
+struct Entry {
+    time: Duration,
+    netns: u32,
+    /// Of the process in the table; `None` when it was not there.
+    identity: Option<Identity>,
+    pid: u32,
+    tid: u32,
+    comm: Vec<u8>,
+    cgroup_id: u64,
+    cgroup: Option<Arc<str>>,
+    src: Address,
+    src_port: Option<u16>,
+    dst: Address,
+    dst_port: u16,
+    refusal: Refusal,
+}
+
+impl Log {
+    /// Notes a failure of a process, which may be in the table of processes; `cgroup` is asked where
+    /// that does not tell it. Once the log is full, the buffers of the oldest are used again.
+    pub(super) fn note(
+        &mut self,
+        event: &Event,
+        refusal: Refusal,
+        process: Option<&Process>,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        let owner = &event.owner;
+        let latest = self.0.back();
+        // One that fails once is likely to fail again.
+        let again = latest.filter(|entry| entry.cgroup_id == owner.cgroup && owner.cgroup != 0);
+        let cgroup = match (process.and_then(Process::cgroup), again) {
+            (Some(known), _) => Some(Arc::clone(known)),
+            (None, Some(entry)) => entry.cgroup.clone(),
+            (None, None) => cgroup(),
+        };
+        let mut comm = self.buffer();
+        comm.extend_from_slice(owner.comm.get(..MAX_COMM).unwrap_or(&owner.comm));
+        self.0.push_back(Entry {
+            time: event.time,
+            netns: event.netns,
+            identity: process.map(Process::identity),
+            pid: owner.pid,
+            tid: owner.tid,
+            comm,
+            cgroup_id: owner.cgroup,
+            cgroup,
+            src: event.src.into(),
+            src_port: event.src_port,
+            dst: event.dst.into(),
+            dst_port: event.dst_port,
+            refusal,
+        });
+    }
+
+    /// Room for a name: that of the oldest, which is forgotten, when the log is full.
+    fn buffer(&mut self) -> Vec<u8> {
+        let oldest = if self.0.len() < MOST {
+            None
+        } else {
+            self.0.pop_front()
+        };
+        let Some(oldest) = oldest else {
+            return Vec::with_capacity(MAX_COMM);
+        };
+        let mut comm = oldest.comm;
+        comm.clear();
+        comm
+    }
+
+    /// All of them, the latest first.
+    pub(super) fn latest(&self, owners: &Owners) -> Vec<Failure> {
+        let entries = self.0.iter().rev();
+        entries.map(|entry| entry.failure(owners)).collect()
+    }
+}
+
+impl Entry {
+    fn failure(&self, owners: &Owners) -> Failure {
+        // A scan may have told the cgroup since.
+        let identity = self.identity.as_ref();
+        let process = identity.and_then(|identity| owners.get(owners.with(identity)));
+        let now = process.and_then(Process::cgroup);
+        let Refusal {
+            errno,
+            cause,
+            search,
+            restrictions,
+        } = self.refusal;
+        Failure {
+            time: self.time,
+            netns: self.netns,
+            holder: Holder {
+                pid: Some(self.pid),
+                comm: self.comm.clone(),
+                cgroup: now.or(self.cgroup.as_ref()).cloned(),
+            },
+            tid: self.tid,
+            src: self.src.ip(),
+            src_port: self.src_port,
+            dst: self.dst.ip(),
+            dst_port: self.dst_port,
+            dev: restrictions.dev,
+            errno,
+            cause,
+            search,
+        }
+    }
 }

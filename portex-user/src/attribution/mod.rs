@@ -35,6 +35,7 @@ mod pending;
 mod picture;
 mod pools;
 mod port_map;
+mod prefix;
 mod processes;
 mod rates;
 mod reconcile;
@@ -83,11 +84,14 @@ pub struct State {
     limits: Limits,
     /// Since when events are seen.
     watched_from: Option<u64>,
+    /// How many were applied.
+    events: u64,
     lost: u64,
     namespaces: FxHashMap<u32, Namespace>,
     owners: Owners,
     spaces: Spaces,
     closed: Closed,
+    failures: failures::Log,
     /// What is left of [`Limits::histograms`].
     budget: Budget,
     /// Number of the latest scan, in a byte: held ports that are older than that were not seen by it.
@@ -103,11 +107,13 @@ impl State {
         Self {
             limits,
             watched_from: None,
+            events: 0,
             lost: 0,
             namespaces: FxHashMap::default(),
             owners: Owners::new(limits.owners),
             spaces: Spaces::new(limits.spaces, limits.sockets),
             closed: Closed::default(),
+            failures: failures::Log::default(),
             budget: Budget(limits.histograms),
             generation: 0,
             scan: None,

@@ -14,7 +14,7 @@ use crate::{event, found};
 /// A process with no port and no event is forgotten after this long, in nanoseconds.
 const IDLE: u64 = 300 * super::clock::SECOND;
 /// Longest name kept: names of kernel threads are that long in /proc.
-const MAX_COMM: usize = 64;
+pub(super) const MAX_COMM: usize = 64;
 
 /// A process in [`Owners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,16 @@ pub(super) struct Identity {
     pid: u32,
     /// In clock ticks since boot; 0 is unknown.
     start: u32,
+}
+
+impl Identity {
+    fn of(event: &event::Event) -> Self {
+        Self {
+            netns: event.netns,
+            pid: event.owner.pid,
+            start: event.owner.start,
+        }
+    }
 }
 
 /// A process.
@@ -55,6 +65,11 @@ impl Process {
 
     pub(super) fn netns(&self) -> u32 {
         self.identity.netns
+    }
+
+    /// Path of its cgroup, where it is known.
+    pub(super) fn cgroup(&self) -> Option<&Arc<str>> {
+        self.cgroup.as_ref()
     }
 
     /// When it was last heard of.
@@ -127,13 +142,8 @@ impl Owners {
         budget: &mut Budget,
     ) -> OwnerId {
         let owner = &event.owner;
-        let identity = Identity {
-            netns: event.netns,
-            pid: owner.pid,
-            start: owner.start,
-        };
-        let id = self.find(identity, |process| !is_another(process, owner));
-        let id = id.unwrap_or_else(|| self.add(identity, now, budget));
+        let id = self.known_of_event(event);
+        let id = id.unwrap_or_else(|| self.add(Identity::of(event), now, budget));
         if let Some(process) = self.get_mut(id) {
             process.named(&owner.comm);
             process.touched = now;
@@ -145,6 +155,13 @@ impl Owners {
             }
         }
         id
+    }
+
+    /// The process of an event, if it is there.
+    pub(super) fn known_of_event(&mut self, event: &event::Event) -> Option<OwnerId> {
+        self.find(Identity::of(event), |process| {
+            !is_another(process, &event.owner)
+        })
     }
 
     /// The process that a scan found a socket with.

@@ -14,8 +14,7 @@ use super::{
     rows::Ground,
     scan::Ended,
     snapshot::{self, BindPool, Snapshot},
-    space::{Key, Space},
-    spaces,
+    space::Key,
 };
 use crate::ports::PortSet;
 
@@ -28,8 +27,12 @@ impl State {
         let time = now;
         let now = clock::nanos(now);
         let mut by_namespace: FxHashMap<u32, Vec<&Key>> = FxHashMap::default();
-        let shown = |space: &Space| !space.is_idle(now.saturating_sub(spaces::IDLE));
-        for (key, _) in self.spaces.map.iter().filter(|(_, space)| shown(space)) {
+        for (key, _) in self
+            .spaces
+            .map
+            .iter()
+            .filter(|(_, space)| space.is_shown(now))
+        {
             by_namespace.entry(key.netns).or_default().push(key);
         }
         for netns in self.namespaces.keys() {
@@ -40,10 +43,12 @@ impl State {
             watched: self
                 .watched_from
                 .map(|from| Duration::from_nanos(now.saturating_sub(from))),
+            events: self.events,
             lost: self.lost,
             dropped: self.dropped(),
             hidden_namespaces: self.ended.map_or(0, |ended| ended.sight.hidden_namespaces),
             drift: self.drift,
+            failures: self.failures.latest(&self.owners),
             ..Snapshot::default()
         };
         let mut shares = Shares::default();

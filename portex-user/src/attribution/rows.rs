@@ -12,6 +12,7 @@ use super::{
     clock,
     forecast::{Outlook, Returns},
     owners::OwnerId,
+    prefix::Prefix,
     rates::{Count, window},
     recycle::{Claim, Recycling},
     snapshot::{self, Holder, Rates},
@@ -57,42 +58,27 @@ impl State {
         now: u64,
         rows: &mut Vec<snapshot::Space>,
     ) {
-        let is_shown = |row: &&Row| {
-            row.activity.failures > 0 || row.touched.saturating_add(spaces::IDLE) >= now
-        };
-        let nothing = Row::default();
-        let base = space.rows.first().unwrap_or(&nothing);
-        let netns_range = ground.namespace.rules.range;
-        let mut ranges = vec![(netns_range, vec![base])];
-        for own in space.rows.iter().skip(1).filter(is_shown) {
-            let range = range_of(own, netns_range);
-            // Bounds that do not count can make two ranges one.
-            match ranges.iter_mut().find(|(known, _)| *known == range) {
-                Some((_, same)) => same.push(own),
-                None => ranges.push((range, vec![own])),
-            }
-        }
-        for (range, same) in ranges {
-            rows.push(self.row((key, space), range, &same, ground, now));
-        }
+        let ranges = shown_ranges(space, ground.namespace.rules.range, now);
+        rows.extend(
+            ranges
+                .iter()
+                .map(|ranged| self.row((key, space), ranged, ground, now)),
+        );
     }
 
-    /// The row of a range; `same` are those that have come down to it, one at least.
+    /// The row of a range.
     fn row(
         &self,
         (key, space): (&Key, &Space),
-        range: PortRange,
-        same: &[&Row],
+        ranged: &Ranged<'_>,
         ground: &Ground<'_>,
         now: u64,
     ) -> snapshot::Space {
         let rules = &ground.namespace.rules;
+        let range = ranged.range;
         let field = ground.field.of(range);
-        let others = (key.dev != 0)
-            .then(|| self.spaces.map.get(&Key { dev: 0, ..*key }))
-            .flatten();
         let recycling = Recycling::new(rules, key);
-        let prefix = Prefix { space, others };
+        let prefix = self.spaces.prefix(key, space);
         let tally = prefix.tally(&field, &recycling, now);
         let in_use = |port: u16| {
             let held = prefix.held(port);
@@ -106,7 +92,7 @@ impl State {
         // In which VRF the device is, if in any, is not known: what blocks and what holds ports may
         // be another there.
         let known = key.dev == 0;
-        let activities = || same.iter().map(|row| &row.activity);
+        let activities = || ranged.rows.iter().map(|row| &row.activity);
         let watched = self.watched_from;
         let exhausts_in = watched.and_then(|from| {
             let mut outlook = outlook(&tally, space, range, rules.range, (from, now));
@@ -122,7 +108,7 @@ impl State {
             dst_port: key.dst_port,
             dev: key.dev,
             range,
-            own_range: same.iter().all(|row| row.own.is_some()),
+            own_range: ranged.own,
             capacity: field.capacity,
             used: tally.used,
             time_wait: tally.time_wait,
@@ -170,46 +156,7 @@ impl State {
     }
 }
 
-/// What holds ports of a space: sockets without a device are in the way of those with one, not the
-/// other way round.
-struct Prefix<'a> {
-    space: &'a Space,
-    others: Option<&'a Space>,
-}
-
-impl<'a> Prefix<'a> {
-    fn held(&self, port: u16) -> Option<(u16, &'a Held)> {
-        let held = self.space.held.get(&port);
-        let held = held.or_else(|| self.others?.held.get(&port));
-        held.map(|held| (port, held))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (u16, &'a Held)> {
-        let own = &self.space.held;
-        let others = self.others.into_iter().flat_map(|others| &others.held);
-        own.iter()
-            .chain(others.filter(|(port, _)| !own.contains_key(port)))
-            .map(|(&port, held)| (port, held))
-    }
-
-    fn claim(
-        &self,
-        (port, held): (u16, &Held),
-        blocked: bool,
-        recycling: &Recycling,
-        now: u64,
-    ) -> Claim {
-        let claim = recycling.claim(held, blocked, now);
-        let second = self.others.and_then(|others| others.held.get(&port));
-        // Which of two the kernel looks at is chance.
-        let both = second.is_some_and(|second| !std::ptr::eq(second, held));
-        if both && claim == Claim::Recyclable {
-            Claim::Unsure
-        } else {
-            claim
-        }
-    }
-
+impl Prefix<'_> {
     fn tally(&self, field: &Field<'_>, recycling: &Recycling, now: u64) -> Tally {
         let mut tally = Tally::default();
         for (port, held) in self.iter().filter(|(port, _)| field.contains(*port)) {
@@ -252,6 +199,39 @@ impl Tally {
             Timestamps::Unknown => {}
         }
     }
+}
+
+/// A range of a space.
+pub(super) struct Ranged<'a> {
+    pub(super) range: PortRange,
+    /// Whether it is one of the sockets' own.
+    pub(super) own: bool,
+    /// What has come down to it.
+    rows: Vec<&'a Row>,
+}
+
+/// The ranges of a space that are in a picture of this moment: first that of the namespace.
+pub(super) fn shown_ranges(space: &Space, namespace: PortRange, now: u64) -> Vec<Ranged<'_>> {
+    let is_shown =
+        |row: &&Row| row.activity.failures > 0 || row.touched.saturating_add(spaces::IDLE) >= now;
+    let mut ranges = vec![Ranged {
+        range: namespace,
+        own: false,
+        rows: space.rows.first().into_iter().collect(),
+    }];
+    for row in space.rows.iter().skip(1).filter(is_shown) {
+        let range = range_of(row, namespace);
+        // Bounds that do not count can make two ranges one.
+        match ranges.iter_mut().find(|known| known.range == range) {
+            Some(same) => same.rows.push(row),
+            None => ranges.push(Ranged {
+                range,
+                own: true,
+                rows: vec![row],
+            }),
+        }
+    }
+    ranges
 }
 
 fn range_of(row: &Row, namespace: PortRange) -> PortRange {

@@ -7,6 +7,7 @@ use super::{
     address::Address,
     clock::MILLISECOND,
     owners::{OwnerId, Owners},
+    spaces,
 };
 use crate::{
     event::{Event, Restrictions},
@@ -184,6 +185,11 @@ impl Space {
         let row = self.rows.get_mut(usize::from(row))?;
         row.touched = now;
         Some(&mut row.activity)
+    }
+
+    /// Whether it has a row in a picture of this moment.
+    pub(super) fn is_shown(&self, now: u64) -> bool {
+        !self.is_idle(now.saturating_sub(spaces::IDLE))
     }
 
     pub(super) fn is_idle(&self, before: u64) -> bool {

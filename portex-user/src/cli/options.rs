@@ -165,7 +165,7 @@ pub(super) struct Output {
     pub(super) duration: Option<Duration>,
     /// Colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
-    color: ColorChoice,
+    pub(super) color: ColorChoice,
 }
 
 impl Output {

@@ -1,10 +1,17 @@
 //! The table of fields: names, widths and help, one for every output that shows them.
 
 mod snapshot;
+mod top;
 
 pub use snapshot::{
-    BIND_POOLS, PROCESSES, PoolColumn, ProcessColumn, SPACES, SPARE_POOL_COLUMNS,
-    SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS, SpaceColumn,
+    BIND_POOLS, FAILURES, FailureColumn, PROCESSES, PoolColumn, ProcessColumn, SPACES,
+    SPARE_FAILURE_COLUMNS, SPARE_POOL_COLUMNS, SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS,
+    SpaceColumn,
+};
+pub use top::{
+    NamespaceColumn, SPARE_NAMESPACE_COLUMNS, SPARE_TOP_FAILURE_COLUMNS, SPARE_TOP_POOL_COLUMNS,
+    SPARE_TOP_PROCESS_COLUMNS, SPARE_TOP_SPACE_COLUMNS, TOP_FAILURES, TOP_NAMESPACES, TOP_POOLS,
+    TOP_PROCESSES, TOP_SPACES, TopProcessColumn, TopSpaceColumn,
 };
 
 /// A column of `portex trace`.
@@ -37,7 +44,7 @@ pub struct Field<C = Column> {
     pub heading: &'static str,
     /// Width in characters. In `portex trace`, longer content pushes the rest to the right, and 0 is
     /// the rest of the line; in tables, longer content is cut to it where room is scarce, and 0 is
-    /// content that is never cut.
+    /// content that is never cut; in `portex top`, the least width.
     pub width: usize,
     /// Numbers stand to the right.
     pub right: bool,

@@ -54,6 +54,29 @@ pub enum ProcessColumn {
     Destination,
 }
 
+/// A column of the table of the latest failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureColumn {
+    /// Time of day.
+    Time,
+    /// Process id.
+    Pid,
+    /// Thread name.
+    Comm,
+    /// Network namespace.
+    Netns,
+    /// Source.
+    Source,
+    /// Destination.
+    Destination,
+    /// Name of the error.
+    Errno,
+    /// Why.
+    Cause,
+    /// How long the port search took.
+    Search,
+}
+
 /// A column of the table of bind pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolColumn {
@@ -104,6 +127,20 @@ pub const PROCESSES: &[Field<ProcessColumn>] = &[
     Field { column: ProcessColumn::Destination, heading: "TOP DESTINATION", width: 21, right: false, help: "where most of its ports go" },
 ];
 
+/// The columns of the table of the latest failures, from left to right.
+#[rustfmt::skip]
+pub const FAILURES: &[Field<FailureColumn>] = &[
+    Field { column: FailureColumn::Time, heading: "TIME", width: 0, right: false, help: "local time of day" },
+    Field { column: FailureColumn::Pid, heading: "PID", width: 0, right: true, help: "process that called connect()" },
+    Field { column: FailureColumn::Comm, heading: "COMM", width: 15, right: false, help: "its thread's name" },
+    Field { column: FailureColumn::Netns, heading: "NETNS", width: 10, right: false, help: "network namespace: its name, or its inode number" },
+    Field { column: FailureColumn::Source, heading: "SOURCE", width: 15, right: false, help: "source address, * when there was none; %N when bound to a device (interface index); its port when a bind had chosen one" },
+    Field { column: FailureColumn::Destination, heading: "DESTINATION", width: 21, right: false, help: "destination address and port" },
+    Field { column: FailureColumn::Errno, heading: "ERRNO", width: 0, right: false, help: "what connect() returned" },
+    Field { column: FailureColumn::Cause, heading: "CAUSE", width: 0, right: false, help: "range_exhausted, tuple_in_use, no_source_address, no_memory, unknown" },
+    Field { column: FailureColumn::Search, heading: "SEARCH", width: 0, right: true, help: "how long the port search took" },
+];
+
 /// The columns of the table of bind pools, from left to right.
 #[rustfmt::skip]
 pub const BIND_POOLS: &[Field<PoolColumn>] = &[
@@ -138,6 +175,17 @@ pub const SPARE_PROCESS_COLUMNS: &[ProcessColumn] = &[
     ProcessColumn::Destination,
     ProcessColumn::Failures,
     ProcessColumn::Comm,
+];
+
+/// What the table of the latest failures can do without, in this order.
+pub const SPARE_FAILURE_COLUMNS: &[FailureColumn] = &[
+    FailureColumn::Search,
+    FailureColumn::Netns,
+    FailureColumn::Errno,
+    FailureColumn::Source,
+    FailureColumn::Pid,
+    FailureColumn::Comm,
+    FailureColumn::Time,
 ];
 
 /// What the table of bind pools can do without, in this order.

@@ -8,9 +8,13 @@ use super::{
     table::Cell,
 };
 use crate::{
-    attribution::snapshot::{BindPool, Process, Space},
-    fields::{PoolColumn, ProcessColumn, SpaceColumn},
-    views::trace::{RED, human},
+    attribution::snapshot::{BindPool, Failure, Process, Space},
+    event::Cause,
+    fields::{FailureColumn, PoolColumn, ProcessColumn, SpaceColumn},
+    views::{
+        errno_name,
+        trace::{RED, human},
+    },
 };
 
 const YELLOW: &str = "\x1b[33m";
@@ -20,10 +24,10 @@ const CRITICAL: f64 = 0.95;
 const WARNING: f64 = 0.8;
 
 /// Where there is nothing to say.
-const NOTHING: &str = "-";
+pub(in crate::views) const NOTHING: &str = "-";
 
 /// A cell of the table of spaces.
-pub(super) fn space(space: &Space, column: SpaceColumn, names: &Names<'_>) -> Cell {
+pub(in crate::views) fn space(space: &Space, column: SpaceColumn, names: &Names<'_>) -> Cell {
     let text = match column {
         SpaceColumn::Netns => names.shown(space.netns),
         SpaceColumn::Source => names::source(space),
@@ -50,7 +54,11 @@ pub(super) fn space(space: &Space, column: SpaceColumn, names: &Names<'_>) -> Ce
 }
 
 /// A cell of the table of processes.
-pub(super) fn process(process: &Process, column: ProcessColumn, names: &Names<'_>) -> Cell {
+pub(in crate::views) fn process(
+    process: &Process,
+    column: ProcessColumn,
+    names: &Names<'_>,
+) -> Cell {
     let holder = &process.holder;
     let failures = process.failures;
     let text = match column {
@@ -73,8 +81,31 @@ pub(super) fn process(process: &Process, column: ProcessColumn, names: &Names<'_
     Cell::from(text).colored(if failed { RED } else { "" })
 }
 
+/// A cell of the table of the latest failures; `time` says when it was.
+pub(in crate::views) fn failure(
+    failure: &Failure,
+    column: FailureColumn,
+    names: &Names<'_>,
+    time: impl FnOnce() -> jiff::Zoned,
+) -> Cell {
+    let holder = &failure.holder;
+    let text = match column {
+        FailureColumn::Time => time().strftime("%H:%M:%S%.3f").to_string(),
+        FailureColumn::Pid => or_nothing(holder.pid.map(|pid| pid.to_string())),
+        FailureColumn::Comm => names::safe(&holder.comm),
+        FailureColumn::Netns => names.shown(failure.netns),
+        FailureColumn::Source => names::failed_source(failure),
+        FailureColumn::Destination => SocketAddr::new(failure.dst, failure.dst_port).to_string(),
+        FailureColumn::Errno => errno_name(failure.errno),
+        FailureColumn::Cause => failure.cause.name().to_owned(),
+        FailureColumn::Search => or_nothing(failure.search.map(human)),
+    };
+    let exhausted = column == FailureColumn::Cause && failure.cause == Cause::RangeExhausted;
+    Cell::from(text).colored(if exhausted { RED } else { "" })
+}
+
 /// A cell of the table of bind pools.
-pub(super) fn pool(pool: &BindPool, column: PoolColumn, names: &Names<'_>) -> Cell {
+pub(in crate::views) fn pool(pool: &BindPool, column: PoolColumn, names: &Names<'_>) -> Cell {
     let fill = share(pool.capacity, pool.free);
     let text = match column {
         PoolColumn::Netns => names.shown(pool.netns),
@@ -102,15 +133,15 @@ fn alarm(fill: f64) -> &'static str {
     }
 }
 
-fn or_nothing(text: Option<String>) -> String {
+pub(in crate::views) fn or_nothing(text: Option<String>) -> String {
     text.unwrap_or_else(|| NOTHING.to_owned())
 }
 
-fn free(free: u32, exact: bool) -> String {
+pub(in crate::views) fn free(free: u32, exact: bool) -> String {
     format!("{}{free}", if exact { "" } else { ">=" })
 }
 
-fn exhausts(space: &Space) -> String {
+pub(in crate::views) fn exhausts(space: &Space) -> String {
     if space.free == 0 && space.exact {
         return "now".to_owned();
     }

@@ -10,9 +10,14 @@ use serde::{
 use super::{
     About,
     names::Names,
-    objects::{DriftObject, NamespaceObject, PoolObject, ProcessObject, SpaceObject},
+    objects::{
+        DriftObject, FailureObject, NamespaceObject, PoolObject, ProcessObject, SpaceObject,
+    },
 };
 use crate::{attribution::Snapshot, escape::JsonFormatter, views::json::rfc3339};
+
+/// Most of the latest failures that are written.
+const FAILURES: usize = 100;
 
 /// Writes a snapshot as one line of JSON to a writer, which should be buffered.
 pub fn json<W: io::Write>(mut out: W, snapshot: &Snapshot, about: &About<'_>) -> io::Result<()> {
@@ -48,6 +53,8 @@ impl Serialize for Document<'_> {
             "watched_s",
             &snapshot.watched.map(|time| time.as_secs_f64()),
         )?;
+        let watched = snapshot.watched;
+        map.serialize_entry("events", &watched.map(|_| snapshot.events))?;
         map.serialize_entry("lost", &snapshot.lost)?;
         map.serialize_entry("dropped_samples", &snapshot.dropped)?;
         map.serialize_entry("hidden_namespaces", &snapshot.hidden_namespaces)?;
@@ -81,6 +88,15 @@ impl Serialize for Document<'_> {
                     .bind_pools
                     .iter()
                     .map(|pool| PoolObject::new(pool, names))
+            }),
+        )?;
+        map.serialize_entry(
+            "latest_failures",
+            &watched.map(|_| {
+                Each(|| {
+                    let latest = snapshot.failures.iter().take(FAILURES);
+                    latest.map(|failure| FailureObject::new(failure, snapshot, about, names))
+                })
             }),
         )?;
         map.end()

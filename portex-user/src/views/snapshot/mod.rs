@@ -1,14 +1,12 @@
 //! Views of a [`Snapshot`]: one JSON object, or tables for people.
-//!
-//! [`Snapshot`]: crate::attribution::Snapshot
 
-mod cells;
+pub(super) mod cells;
 mod json;
 pub(super) mod names;
 pub(super) mod numbers;
 mod objects;
 mod sentences;
-mod table;
+pub(super) mod table;
 mod text;
 
 use std::time::Duration;
@@ -16,6 +14,8 @@ use std::time::Duration;
 pub use json::json;
 pub(in crate::views) use table::paragraph;
 pub use text::{ROWS, Tables, text};
+
+use crate::attribution::Snapshot;
 
 /// Where a snapshot comes from.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,21 @@ pub struct About<'a> {
     pub time: jiff::Timestamp,
     /// How long portex has been running.
     pub uptime: Duration,
+}
+
+impl About<'_> {
+    /// The time of day of a moment by `CLOCK_MONOTONIC`, from that of the snapshot.
+    pub(in crate::views) fn timestamp(
+        &self,
+        snapshot: &Snapshot,
+        moment: Duration,
+    ) -> jiff::Timestamp {
+        let nanos = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
+        let ago = nanos(snapshot.time).saturating_sub(nanos(moment));
+        let time = self.time.as_nanosecond().saturating_sub(ago);
+        // What no calendar has, no clock shows.
+        jiff::Timestamp::from_nanosecond(time).unwrap_or(self.time)
+    }
 }
 
 #[cfg(test)]

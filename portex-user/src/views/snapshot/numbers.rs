@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Events per second, in five characters up to a million.
-pub(super) fn rate(per_second: f64) -> String {
+pub(in crate::views) fn rate(per_second: f64) -> String {
     match per_second {
         0.0..9.95 => format!("{per_second:.1}"),
         1e4..1e6 => format!("{:.0}k", per_second / 1e3),
@@ -37,4 +37,32 @@ pub(in crate::views) fn brief(time: Duration) -> String {
         3600..172_800 => format!("{hours}h{:02}m", minutes % 60),
         _ => format!("{}d", hours / 24),
     }
+}
+
+/// A count in at most five characters: `99999`, `123k`, `1.2M`, `45G`.
+pub(in crate::views) fn count(count: u64) -> String {
+    let (unit, letter) = match count {
+        0..100_000 => return count.to_string(),
+        100_000..1_000_000 => (1_000, 'k'),
+        1_000_000..1_000_000_000 => (1_000_000, 'M'),
+        1_000_000_000..1_000_000_000_000 => (1_000_000_000, 'G'),
+        _ => (1_000_000_000_000, 'T'),
+    };
+    match (count / unit, count % unit / (unit / 10)) {
+        (whole @ 0..10, tenth) => format!("{whole}.{tenth}{letter}"),
+        (whole, _) => format!("{whole}{letter}"),
+    }
+}
+
+/// A count with its thousands set apart: `27,920`.
+pub(in crate::views) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -4,13 +4,17 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use serde::{Serialize, ser::Serializer};
 
-use super::names::Names;
+use super::{About, names::Names};
 use crate::{
     attribution::snapshot::{
-        BindPool, Drift, Holder, Namespace, Owner, Percentiles, Process, Rates, Space,
+        BindPool, Drift, Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Snapshot,
+        Space,
     },
     ports::PortRange,
-    views::json::nanos,
+    views::{
+        errno_name,
+        json::{nanos, rfc3339},
+    },
 };
 
 #[derive(Serialize)]
@@ -259,6 +263,51 @@ impl<'a> PoolObject<'a> {
             free: pool.free,
             exact: pool.exact,
             failures: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct FailureObject<'a> {
+    time: String,
+    proto: &'static str,
+    netns: u32,
+    netns_name: Option<&'a str>,
+    #[serde(flatten)]
+    holder: HolderFields<'a>,
+    tid: u32,
+    src: IpAddr,
+    src_port: Option<u16>,
+    dst: IpAddr,
+    dst_port: u16,
+    dev: u32,
+    errno: String,
+    cause: &'static str,
+    search_ns: Option<u64>,
+}
+
+impl<'a> FailureObject<'a> {
+    pub(super) fn new(
+        failure: &'a Failure,
+        snapshot: &Snapshot,
+        about: &About<'_>,
+        names: &Names<'a>,
+    ) -> Self {
+        Self {
+            time: rfc3339(about.timestamp(snapshot, failure.time)),
+            proto: PROTO,
+            netns: failure.netns,
+            netns_name: names.raw(failure.netns),
+            holder: HolderFields::from(&failure.holder),
+            tid: failure.tid,
+            src: failure.src,
+            src_port: failure.src_port,
+            dst: failure.dst,
+            dst_port: failure.dst_port,
+            dev: failure.dev,
+            errno: errno_name(failure.errno),
+            cause: failure.cause.name(),
+            search_ns: failure.search.map(nanos),
         }
     }
 }

@@ -9,9 +9,10 @@ use std::{
 use super::About;
 use crate::{
     attribution::snapshot::{
-        BindPool, Destination, Drift, Holder, Namespace, Owner, Percentiles, Process, Rates,
-        Snapshot, Space,
+        BindPool, Destination, Drift, Failure, Holder, Namespace, Owner, Percentiles, Process,
+        Rates, Snapshot, Space,
     },
+    event::Cause,
     ports::PortRange,
 };
 
@@ -161,6 +162,31 @@ pub(crate) fn process() -> Process {
             dst_port,
             ports: 27_700,
         }),
+    }
+}
+
+/// nginx found no port to 10.0.0.2:443, a millisecond and a half before the snapshot.
+pub(crate) fn failure() -> Failure {
+    let Space {
+        netns,
+        src,
+        dst,
+        dst_port,
+        ..
+    } = space();
+    Failure {
+        time: Duration::new(99, 998_500_000),
+        netns,
+        holder: nginx(),
+        tid: 13,
+        src,
+        src_port: None,
+        dst,
+        dst_port,
+        dev: 0,
+        errno: 99,
+        cause: Cause::RangeExhausted,
+        search: Some(Duration::from_micros(250)),
     }
 }
 

@@ -7,11 +7,11 @@ use super::names::{fit, width};
 use crate::{fields::Field, views::trace::RESET};
 
 /// What stands in a row under a heading.
-pub(super) struct Cell {
+pub(in crate::views) struct Cell {
     /// Safe for a terminal.
-    pub(super) text: String,
+    pub(in crate::views) text: String,
     /// ANSI sequence that begins its colour, empty for none.
-    pub(super) color: &'static str,
+    pub(in crate::views) color: &'static str,
 }
 
 impl From<String> for Cell {

@@ -1,5 +1,5 @@
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    attribution::snapshot::{Drift, Namespace, Owner, Snapshot, Space},
-    escape, fields,
+    attribution::snapshot::{Drift, Failure, Namespace, Owner, Snapshot, Space},
+    escape,
+    event::Cause,
+    fields,
     ports::PortRange,
     views::Style,
 };
@@ -47,6 +49,36 @@ fn parsed(snapshot: &Snapshot, about: &About<'_>) -> Value {
     assert!(line.ends_with('\n'));
     assert!(!line.trim_end().chars().any(escape::is_unsafe), "{line}");
     serde_json::from_str(&line).expect("valid JSON")
+}
+
+/// Of different causes and endpoints, four of them.
+fn failures() -> Vec<Failure> {
+    let six = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
+    let bound = Failure {
+        time: Duration::from_secs(90),
+        netns: 4_026_532_999,
+        src: six.into(),
+        src_port: Some(40_000),
+        dst: six.into(),
+        dev: 3,
+        cause: Cause::TupleInUse,
+        ..samples::failure()
+    };
+    let nowhere = Failure {
+        time: Duration::from_secs(80),
+        src: Ipv4Addr::UNSPECIFIED.into(),
+        cause: Cause::NoSourceAddress,
+        search: None,
+        ..samples::failure()
+    };
+    let odd = Failure {
+        time: Duration::from_secs(79),
+        errno: 200,
+        cause: Cause::Unknown,
+        src_port: Some(7),
+        ..nowhere.clone()
+    };
+    vec![samples::failure(), bound, nowhere, odd]
 }
 
 /// A second namespace, without a name, with all that makes a line long.
@@ -101,6 +133,7 @@ fn busy() -> Snapshot {
     any.src = Ipv6Addr::UNSPECIFIED.into();
     any.exact = false;
     snapshot.bind_pools.push(any);
+    snapshot.failures = failures();
     snapshot.lost = 12;
     snapshot.dropped = 3;
     snapshot.drift = Some(Drift {
@@ -123,7 +156,9 @@ fn one_of_each() {
 
 #[test]
 fn not_watched() {
-    insta::assert_snapshot!(screens(&samples::unwatched(busy())));
+    let mut snapshot = samples::unwatched(busy());
+    snapshot.failures.clear();
+    insta::assert_snapshot!(screens(&snapshot));
 }
 
 #[test]
@@ -257,6 +292,8 @@ fn wide_and_hostile_names_stay_in_their_place() {
     let mut wide = samples::process();
     wide.holder.comm = "日本語".as_bytes().to_vec();
     snapshot.processes.push(wide);
+    snapshot.failures = vec![samples::failure()];
+    snapshot.failures[0].holder = snapshot.processes[0].holder.clone();
     insta::assert_snapshot!(screens(&snapshot));
     let back = parsed(&snapshot, &samples::about());
     assert_eq!(back["spaces"][0]["netns_name"], evil);
@@ -287,6 +324,7 @@ fn json_is_the_contract() {
             ("attach", |v| *v == "tracepoint"),
             ("uptime_s", |v| *v == 5.5),
             ("watched_s", |v| *v == 5.0),
+            ("events", |v| *v == 12_345),
             ("lost", Value::is_u64),
             ("dropped_samples", Value::is_u64),
             ("namespaces", Value::is_array),
@@ -369,6 +407,61 @@ fn json_is_the_contract() {
     );
 }
 
+/// The latest failures in an object of which these are in the snapshot.
+fn told(failures: Vec<Failure>) -> Value {
+    let snapshot = Snapshot {
+        failures,
+        ..samples::snapshot()
+    };
+    parsed(&snapshot, &samples::about())["latest_failures"].take()
+}
+
+#[test]
+fn failures_are_told_one_by_one_in_json() {
+    let told = told(failures());
+    let first = serde_json::json!({
+        "time": "2026-01-02T03:04:04.998500006Z", "proto": "tcp",
+        "netns": 4_026_531_840_u32, "netns_name": "host",
+        "pid": 12, "tid": 13, "comm": "nginx", "cgroup": "/system.slice/nginx.service",
+        "src": "10.0.0.1", "src_port": null, "dst": "10.0.0.2", "dst_port": 443, "dev": 0,
+        "errno": "EADDRNOTAVAIL", "cause": "range_exhausted", "search_ns": 250_000,
+    });
+    assert_eq!(told[0], first);
+    assert_eq!(told[1]["src_port"], 40_000);
+    assert_eq!(told[1]["dev"], 3);
+    assert_eq!(told[2]["src"], "0.0.0.0");
+    assert_eq!(told[2]["search_ns"], Value::Null);
+    assert_eq!(told[3]["errno"], "E200");
+}
+
+#[test]
+fn of_many_failures_the_latest_hundred_are_in_json_and_the_latest_ten_in_text() {
+    let mut snapshot = samples::snapshot();
+    snapshot.failures = vec![samples::failure(); 512];
+    let told = parsed(&snapshot, &samples::about());
+    let told = told["latest_failures"].as_array().map(Vec::len);
+    assert_eq!(told, Some(100));
+    let rows = |most| {
+        shown(&snapshot, 120, most, false)
+            .matches("03:04:04.998")
+            .count()
+    };
+    assert_eq!((rows(Some(ROWS)), rows(Some(3)), rows(None)), (10, 3, 512));
+    assert!(shown(&snapshot, 120, Some(ROWS), false).contains("… and 502 more"));
+}
+
+#[test]
+fn a_failure_outside_of_all_calendars_is_told_all_the_same() {
+    let failure = Failure {
+        time: Duration::MAX,
+        ..samples::failure()
+    };
+    assert_eq!(
+        told(vec![failure])[0]["time"],
+        "2026-01-02T03:04:05.000000006Z"
+    );
+}
+
 #[test]
 fn what_nobody_watched_is_null_in_json() {
     let about = About {
@@ -382,6 +475,7 @@ fn what_nobody_watched_is_null_in_json() {
         }
     };
     nulls(&snapshot, &["attach", "watched_s", "drift"]);
+    nulls(&snapshot, &["events", "latest_failures"]);
     let flow = [
         "connects_per_s",
         "failures",
@@ -399,6 +493,7 @@ fn help_names_every_column() {
     for help in [
         fields::help(fields::SPACES),
         fields::help(fields::PROCESSES),
+        fields::help(fields::FAILURES),
         fields::help(fields::BIND_POOLS),
     ] {
         // Heading and meaning stand apart, also for the longest heading.
@@ -422,6 +517,9 @@ proptest! {
         let mut snapshot = busy();
         snapshot.namespaces[0].name = name.map(Arc::from);
         snapshot.processes[0].holder.comm.clone_from(&comm);
+        snapshot.failures[0].holder.comm.clone_from(&comm);
+        snapshot.failures[0].dst = Ipv6Addr::from(v6).into();
+        snapshot.failures[0].dev = number;
         let space = &mut snapshot.spaces[0];
         space.owners[0].holder.comm = comm;
         space.dst = Ipv6Addr::from(v6).into();

@@ -12,6 +12,9 @@
 //! Processes
 //! PID COMM ...
 //!
+//! Latest failures
+//! TIME PID COMM ...
+//!
 //! Bind pools
 //! NETNS ADDRESS ...
 //! ```
@@ -25,16 +28,18 @@ use super::{
     table::{Cell, Table, paragraph},
 };
 use crate::{
-    attribution::Snapshot,
+    attribution::{Snapshot, snapshot::Failure},
     fields::{
-        BIND_POOLS, Field, PROCESSES, ProcessColumn, SPACES, SPARE_POOL_COLUMNS,
-        SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS, SpaceColumn,
+        BIND_POOLS, FAILURES, Field, PROCESSES, ProcessColumn, SPACES, SPARE_FAILURE_COLUMNS,
+        SPARE_POOL_COLUMNS, SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS, SpaceColumn,
     },
     views::Style,
 };
 
 /// Most rows of a table, unless more are asked for.
 pub const ROWS: usize = 20;
+/// The same, of the latest failures.
+const FAILURE_ROWS: usize = 10;
 
 /// How tables are shown.
 #[derive(Clone, Debug)]
@@ -91,6 +96,9 @@ pub fn text<W: io::Write>(
         |column| watched || !process_needs_watching(column),
         |process, column| cells::process(process, column, &names),
     )?;
+    if !snapshot.failures.is_empty() {
+        write_failures(&mut out, snapshot, about, tables, &names)?;
+    }
     let pools: Vec<_> = snapshot
         .bind_pools
         .iter()
@@ -109,6 +117,36 @@ pub fn text<W: io::Write>(
         &pools,
         |_| true,
         |pool, column| cells::pool(pool, column, &names),
+    )
+}
+
+fn write_failures(
+    out: &mut impl io::Write,
+    snapshot: &Snapshot,
+    about: &About<'_>,
+    tables: &Tables,
+    names: &Names<'_>,
+) -> io::Result<()> {
+    let fewer = Tables {
+        rows: tables.rows.map(|rows| rows.min(FAILURE_ROWS)),
+        ..tables.clone()
+    };
+    let time = |failure: &Failure| {
+        let time = about.timestamp(snapshot, failure.time);
+        time.to_zoned(tables.style.zone.clone())
+    };
+    Section {
+        title: "Latest failures",
+        none: "no connect() failed",
+        fields: FAILURES,
+        spare: SPARE_FAILURE_COLUMNS,
+        tables: &fewer,
+    }
+    .write(
+        out,
+        &snapshot.failures,
+        |_| true,
+        |failure, column| cells::failure(failure, column, names, || time(failure)),
     )
 }
 
