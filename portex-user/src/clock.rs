@@ -19,27 +19,52 @@ const READINGS: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     offset: i128,
+    /// Of a recording: what it was then.
+    fixed: bool,
 }
 
 impl Default for Clock {
     fn default() -> Self {
         Self {
             offset: measure().offset,
+            fixed: false,
         }
     }
 }
 
 impl Clock {
-    /// With a fixed difference, for tests.
+    /// With a fixed difference in nanoseconds: the clock of a recording.
+    pub fn fixed(offset: i128) -> Self {
+        Self {
+            offset,
+            fixed: true,
+        }
+    }
+
+    /// With a difference, for tests.
     #[cfg(test)]
     pub(crate) fn at(offset: Duration) -> Self {
         Self {
             offset: i128::try_from(offset.as_nanos()).expect("small"),
+            fixed: false,
         }
+    }
+
+    /// The difference in nanoseconds.
+    pub fn offset(&self) -> i128 {
+        self.offset
+    }
+
+    /// Whether it is the clock of a recording.
+    pub fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Follows a step of the time of day.
     pub fn follow(&mut self) {
+        if self.fixed {
+            return;
+        }
         let now = measure();
         // A reading that was interrupted looks like a step.
         if now.uncertain < CLOSE_ENOUGH && (now.offset - self.offset).abs() > STEP {

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 mod losses;
 
 pub use losses::{Losses, RingFull};
@@ -173,8 +175,9 @@ impl Release {
     }
 }
 
-/// A TCP state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A TCP state. Recordings keep it by its kernel number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
 pub enum TcpState {
     /// A number that is none of the kernel's states.
     Unknown,
@@ -224,6 +227,25 @@ impl TcpState {
         }
     }
 
+    /// The kernel's number; 0 for [`TcpState::Unknown`].
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Established => 1,
+            Self::SynSent => 2,
+            Self::SynRecv => 3,
+            Self::FinWait1 => 4,
+            Self::FinWait2 => 5,
+            Self::TimeWait => 6,
+            Self::Close => 7,
+            Self::CloseWait => 8,
+            Self::LastAck => 9,
+            Self::Listen => 10,
+            Self::Closing => 11,
+            Self::NewSynRecv => 12,
+        }
+    }
+
     /// Name in capitals with underscores.
     pub fn name(self) -> &'static str {
         match self {
@@ -241,6 +263,18 @@ impl TcpState {
             Self::Closing => "CLOSING",
             Self::NewSynRecv => "NEW_SYN_RECV",
         }
+    }
+}
+
+impl From<u8> for TcpState {
+    fn from(number: u8) -> Self {
+        Self::from_number(number)
+    }
+}
+
+impl From<TcpState> for u8 {
+    fn from(state: TcpState) -> Self {
+        state.number()
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a look at the host found: with [`crate::event`], the input of the attribution.
 //!
-//! `inventory/` makes these values, `attribution/` takes them; neither knows the other.
+//! `inventory/` makes these values, `attribution/` takes them; neither knows the other. Recordings keep
+//! them: what changes here changes the format of `recording/`.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::TcpState,
@@ -11,7 +14,7 @@ use crate::{
 
 /// One thing that was found. A look begins with [`Found::Namespace`] of each namespace, before what
 /// is in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Found {
     /// A network namespace, with its settings as they are now.
     Namespace(Namespace),
@@ -27,7 +30,7 @@ pub enum Found {
 }
 
 /// A network namespace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Namespace {
     /// Its inode number.
     pub inode: u32,
@@ -38,7 +41,7 @@ pub struct Namespace {
 }
 
 /// The settings of a namespace that decide which ports can be had (`net.ipv4.*`, ip-sysctl).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// `ip_local_port_range`.
     pub range: PortRange,
@@ -62,7 +65,7 @@ pub struct Rules {
 }
 
 /// Two endpoints in a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tuple {
     /// Inode number of the namespace.
     pub netns: u32,
@@ -77,7 +80,7 @@ pub struct Tuple {
 }
 
 /// A socket or minisocket that holds a port.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Socket {
     /// Its endpoints.
     pub tuple: Tuple,
@@ -96,7 +99,7 @@ pub struct Socket {
 }
 
 /// A process that has sockets open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its id (TGID).
     pub pid: u32,
@@ -112,7 +115,7 @@ pub struct Process {
 
 /// A bind bucket that is not connect's own (`inet_bind_bucket` with `fastreuse` or `fastreuseport`
 /// not below 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blocked {
     /// Inode number of the namespace.
     pub netns: u32,
@@ -123,7 +126,7 @@ pub struct Blocked {
 }
 
 /// How much a look could see. What it could not see makes the model inexact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
     /// Every explicit bind was found ([`Found::Blocked`]).
     pub binds: bool,

@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod kernel;
 pub mod observe;
 pub mod ports;
+pub mod recording;
 pub mod source;
 pub mod stream;
 pub mod views;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// An inclusive range of ports, as `net.ipv4.ip_local_port_range` gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
 pub struct PortRange {
     /// First port.
     pub lo: u16,
@@ -45,8 +48,23 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// A set of ports: a bit each.
-#[derive(Clone, PartialEq, Eq)]
+impl TryFrom<(u16, u16)> for PortRange {
+    type Error = &'static str;
+
+    fn try_from((lo, hi): (u16, u16)) -> Result<Self, Self::Error> {
+        Self::new(lo, hi).ok_or("a range of ports that ends before it begins")
+    }
+}
+
+impl From<PortRange> for (u16, u16) {
+    fn from(range: PortRange) -> Self {
+        (range.lo, range.hi)
+    }
+}
+
+/// A set of ports: a bit each. Recordings keep it as a list of ranges.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<PortRange>", into = "Vec<PortRange>")]
 pub struct PortSet(Box<[u64; WORDS]>);
 
 const WORDS: usize = 65_536 / 64;
@@ -120,6 +138,18 @@ impl PortSet {
         (0..=u16::MAX).filter(|&port| self.contains(port))
     }
 
+    /// Its ports as ranges, ascending, none touching the next.
+    pub fn ranges(&self) -> Vec<PortRange> {
+        let mut ranges: Vec<PortRange> = Vec::new();
+        for port in self.iter() {
+            match ranges.last_mut() {
+                Some(last) if last.hi.checked_add(1) == Some(port) => last.hi = port,
+                _ => ranges.push(PortRange { lo: port, hi: port }),
+            }
+        }
+        ranges
+    }
+
     /// From the kernel's text of a list, such as `net.ipv4.ip_local_reserved_ports`:
     /// `8080,9148,10000-20000`, or empty. What is no port is left out.
     pub fn parse(text: &str) -> Self {
@@ -133,6 +163,31 @@ impl PortSet {
             }
         }
         set
+    }
+}
+
+impl TryFrom<Vec<PortRange>> for PortSet {
+    type Error = &'static str;
+
+    /// Ranges must ascend, so that none is gone through twice.
+    fn try_from(ranges: Vec<PortRange>) -> Result<Self, Self::Error> {
+        let ascending = ranges
+            .iter()
+            .zip(ranges.iter().skip(1))
+            .all(|(one, next)| one.hi < next.lo);
+        if !ascending {
+            return Err("ranges of ports that do not ascend");
+        }
+        Ok(ranges
+            .into_iter()
+            .flat_map(|range| range.lo..=range.hi)
+            .collect())
+    }
+}
+
+impl From<PortSet> for Vec<PortRange> {
+    fn from(set: PortSet) -> Self {
+        set.ranges()
     }
 }
 
@@ -197,6 +252,7 @@ mod tests {
             let range = PortRange { lo, hi };
             let inside = ports.iter().filter(|&&port| range.contains(port)).count();
             prop_assert_eq!(usize::try_from(set.count_in(range)).expect("small"), inside);
+            prop_assert_eq!(PortSet::try_from(set.ranges()), Ok(set));
         }
     }
 }

@@ -1,5 +1,7 @@
-//! Bytes of the ring buffer → [`Event`]. Total: whatever the bytes are, the answer is an event or an
-//! error, never a panic.
+//! Bytes of the ring buffer → [`Event`], and back. Total: whatever the bytes are, the answer is an event
+//! or an error, never a panic.
+
+mod encode;
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -10,6 +12,8 @@ use portex_common::{
     Record, RecordKind,
     record::{ReleaseReason, flag},
 };
+
+pub use encode::encode;
 
 use crate::event::{Cause, Event, Kind, Owner, Release, Restrictions, TcpState};
 

@@ -167,4 +167,15 @@ proptest! {
         bytes[at] = kind;
         prop_assert!(decode(&bytes).is_ok());
     }
+
+    #[test]
+    fn an_event_that_was_decoded_survives_being_encoded(mut bytes in proptest::collection::vec(any::<u8>(), 120), kind in 1_u8..=6, errno in prop_oneof![Just(99_u16), Just(12), any::<u16>()]) {
+        let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
+        put(std::mem::offset_of!(Record, kind), &[kind]);
+        put(std::mem::offset_of!(Record, errno), &errno.to_ne_bytes());
+        let Ok(Decoded::Event(event) | Decoded::Unarmed(event)) = decode(&bytes) else {
+            panic!("of a known kind");
+        };
+        prop_assert_eq!(decode(encode(&event).as_bytes()), Ok(Decoded::Event(event)));
+    }
 }

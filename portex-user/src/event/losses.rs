@@ -1,7 +1,9 @@
-//! What could not be told, by kind.
+//! What could not be told, by kind. Recordings keep it: what changes here changes their format.
+
+use serde::{Deserialize, Serialize};
 
 /// Why events could not be told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
     /// Records that found the ring buffer full, by the kind of event.
     pub ring_full: RingFull,
@@ -21,7 +23,7 @@ pub struct Losses {
 }
 
 /// Records that found the ring buffer full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingFull {
     /// `connect` events.
     pub connect: u64,

@@ -1,0 +1,257 @@
+//! Inputs to entries and back. What is read is untrusted: it is bounded before anything is made of it,
+//! and the model gets nothing that could not have been seen.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use portex_common::Record;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{ENTRY_HEAD, Header, nanos};
+use crate::{
+    decode::{Decoded, decode, encode},
+    event::{Event, Losses},
+    found::{Found, Sight},
+    input::Input,
+};
+
+/// Events of an entry: what is lost with the last one, when there is no room.
+const EVENTS: usize = 512;
+/// Things found of an entry. A namespace takes 8 KiB when it is read, of which a file may claim a few
+/// bytes.
+const FOUND: usize = 256;
+/// No loss counter comes near: their sum cannot overflow.
+const MOST_LOST: u64 = 1 << 56;
+
+/// What an entry is; see [`super`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Header = 1,
+    Watch = 2,
+    Cgroup = 3,
+    Events = 4,
+    Lost = 5,
+    ScanBegins = 6,
+    Found = 7,
+    ScanEnds = 8,
+    Snapshot = 9,
+    End = 10,
+}
+
+impl Kind {
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Header,
+            2 => Self::Watch,
+            3 => Self::Cgroup,
+            4 => Self::Events,
+            5 => Self::Lost,
+            6 => Self::ScanBegins,
+            7 => Self::Found,
+            8 => Self::ScanEnds,
+            9 => Self::Snapshot,
+            10 => Self::End,
+            _ => return None,
+        })
+    }
+}
+
+/// Why an input cannot be written; why what was read is none.
+pub(super) type Fault = Cow<'static, str>;
+
+/// One entry, as it is written.
+#[derive(Default)]
+pub(super) struct Entry(Vec<u8>);
+
+impl Entry {
+    fn begin(&mut self, kind: Kind) {
+        self.0.clear();
+        self.0.extend([kind as u8, 0, 0, 0, 0]);
+    }
+
+    fn value(&mut self, value: &impl Serialize) -> Result<(), Fault> {
+        let bytes = std::mem::take(&mut self.0);
+        self.0 = postcard::to_extend(value, bytes).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<&[u8], Fault> {
+        let length = self.0.len().saturating_sub(ENTRY_HEAD);
+        let length = u32::try_from(length).map_err(|_| "an entry of 4 GiB")?;
+        if let Some(field) = self.0.get_mut(1..ENTRY_HEAD) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+        Ok(&self.0)
+    }
+
+    /// An entry that holds one value.
+    fn one(&mut self, kind: Kind, value: &impl Serialize) -> Result<&[u8], Fault> {
+        self.begin(kind);
+        self.value(value)?;
+        self.end()
+    }
+
+    pub(super) fn header(&mut self, header: &Header) -> Result<&[u8], Fault> {
+        self.one(Kind::Header, header)
+    }
+
+    pub(super) fn end_mark(&mut self) -> Result<&[u8], Fault> {
+        self.begin(Kind::End);
+        self.end()
+    }
+
+    /// The entries of an input, given away one by one until `take` says false.
+    pub(super) fn of<E: From<Fault>>(
+        &mut self,
+        input: &Input<'_>,
+        mut take: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let one = match input {
+            Input::Watch(at) => self.one(Kind::Watch, &nanos(*at))?,
+            Input::ScanBegins(at) => self.one(Kind::ScanBegins, &nanos(*at))?,
+            Input::Snapshot(at) => self.one(Kind::Snapshot, &nanos(*at))?,
+            Input::Cgroup { id, path } => self.one(Kind::Cgroup, &(id, path))?,
+            Input::Lost(losses) => self.one(Kind::Lost, losses)?,
+            Input::ScanEnds { sight, at } => self.one(Kind::ScanEnds, &(sight, nanos(*at)))?,
+            Input::Events(events) => {
+                for chunk in events.chunks(EVENTS) {
+                    self.begin(Kind::Events);
+                    for event in chunk {
+                        self.0.extend_from_slice(encode(event).as_bytes());
+                    }
+                    if !take(self.end()?)? {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+            Input::Found(found) => {
+                for chunk in found.chunks(FOUND) {
+                    self.begin(Kind::Found);
+                    for found in chunk {
+                        self.value(found)?;
+                    }
+                    if !take(self.end()?)? {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        take(one)?;
+        Ok(())
+    }
+}
+
+/// How many events an entry holds.
+pub(super) fn events_in(entry: &[u8]) -> u64 {
+    match entry {
+        [kind, _, _, _, _, records @ ..] if *kind == Kind::Events as u8 => {
+            u64::try_from(records.len() / size_of::<Record>()).unwrap_or(u64::MAX)
+        }
+        _ => 0,
+    }
+}
+
+/// What an entry says.
+#[derive(Debug)]
+pub(super) enum Read {
+    Header(Header),
+    Input(Input<'static>),
+    End,
+}
+
+/// Reads what an entry holds.
+pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Read, Fault> {
+    let input = match kind {
+        Kind::Header => return Ok(Read::Header(whole(bytes)?)),
+        Kind::End => return whole::<()>(bytes).map(|()| Read::End),
+        Kind::Watch => Input::Watch(time(whole(bytes)?)),
+        Kind::ScanBegins => Input::ScanBegins(time(whole(bytes)?)),
+        Kind::Snapshot => Input::Snapshot(time(whole(bytes)?)),
+        Kind::Cgroup => {
+            let (id, path): (u64, Option<Arc<str>>) = whole(bytes)?;
+            Input::Cgroup { id, path }
+        }
+        Kind::Events => Input::Events(Cow::Owned(events(bytes)?)),
+        Kind::Lost => Input::Lost(losses(bytes)?),
+        Kind::Found => Input::Found(Cow::Owned(found(bytes)?)),
+        Kind::ScanEnds => {
+            let (sight, at): (Sight, u64) = whole(bytes)?;
+            let at = time(at);
+            Input::ScanEnds { sight, at }
+        }
+    };
+    Ok(Read::Input(input))
+}
+
+/// One value and nothing behind it.
+fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    let (value, rest) = take(bytes)?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(format!("{} bytes too many", rest.len()).into())
+    }
+}
+
+fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Fault> {
+    postcard::take_from_bytes(bytes).map_err(|error| error.to_string().into())
+}
+
+fn time(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
+
+fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
+    let records = bytes.chunks_exact(size_of::<Record>());
+    if !records.remainder().is_empty() {
+        return Err("an event that is cut off".into());
+    }
+    records
+        .map(|record| match decode(record) {
+            Ok(Decoded::Event(event)) => Ok(event),
+            Ok(Decoded::Unarmed(_) | Decoded::Rearmed { .. }) => {
+                Err("an event that is not settled".into())
+            }
+            Err(error) => Err(error.to_string().into()),
+        })
+        .collect()
+}
+
+fn losses(bytes: &[u8]) -> Result<Losses, Fault> {
+    let losses: Losses = whole(bytes)?;
+    if losses.by_kind().iter().any(|(_, count)| *count > MOST_LOST) {
+        return Err("more losses than there can be".into());
+    }
+    Ok(losses)
+}
+
+fn found(mut bytes: &[u8]) -> Result<Vec<Found>, Fault> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        if all.len() == FOUND {
+            return Err("more things found than an entry has".into());
+        }
+        let (found, rest) = take(bytes)?;
+        if !is_bounded(&found) {
+            return Err("a time beyond all bounds".into());
+        }
+        all.push(found);
+        bytes = rest;
+    }
+    Ok(all)
+}
+
+/// Times can be added up without overflow, as all others can.
+fn is_bounded(found: &Found) -> bool {
+    let most = Duration::from_nanos(u64::MAX);
+    match found {
+        Found::Namespace(namespace) => {
+            let rules = &namespace.rules;
+            rules.tw_reuse_delay <= most && rules.fin_timeout <= most
+        }
+        Found::Socket(socket) => socket.time_wait.is_none_or(|left| left <= most),
+        Found::Unreadable(_) | Found::Blocked(_) | Found::NoTimestamps(_) => true,
+    }
+}

@@ -1,0 +1,4 @@
+mod golden;
+mod read;
+mod samples;
+mod write;

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::{Ended, ReadError, Reader, header::FRAME_HEAD};
+use super::samples::{inputs, record, replay, told};
+
+fn whole() -> Vec<u8> {
+    record(&inputs(4), 1 << 20, true).0
+}
+
+fn opened(bytes: &[u8]) -> ReadError {
+    replay(bytes.to_vec()).expect_err("not a recording")
+}
+
+#[test]
+fn the_frame_begins_as_the_reader_expects() {
+    assert_eq!(whole()[12..19], FRAME_HEAD);
+}
+
+#[test]
+fn where_it_was_made_is_read_again() {
+    let file = std::io::Cursor::new(whole());
+    let mut reader = Reader::start(Box::new(file), "memory".into()).expect("a header");
+    assert_eq!(*reader.header(), super::samples::header());
+    assert_eq!(reader.header().started(), Duration::from_secs(99));
+    while reader.next().expect("whole").is_some() {}
+    assert_eq!(reader.elapsed(), Duration::from_secs(12));
+    assert_eq!(reader.complaint(), None);
+    assert!(reader.next().expect("still over").is_none());
+}
+
+#[test]
+fn other_files_are_told_apart() {
+    assert!(matches!(opened(b""), ReadError::Empty(_)));
+    assert!(matches!(opened(b"{\"time\":1}\n"), ReadError::Foreign(_)));
+    assert!(matches!(opened(&[0; 4_096]), ReadError::Foreign(_)));
+    let mut newer = whole();
+    newer[8] = 2;
+    assert!(matches!(
+        opened(&newer),
+        ReadError::Version { found: 2, .. }
+    ));
+    let mut swapped = whole();
+    swapped[10] ^= b'l' ^ b'b';
+    assert!(matches!(opened(&swapped), ReadError::ByteOrder(_)));
+    let mut otherwise = whole();
+    otherwise[16] ^= 1;
+    assert!(matches!(opened(&otherwise), ReadError::Damaged { .. }));
+}
+
+#[test]
+fn cut_anywhere_it_is_read_up_to_there() {
+    let bytes = whole();
+    let all = told(&replay(bytes.clone()).expect("whole").0);
+    let mut most = 0;
+    for length in 0..bytes.len() {
+        match replay(bytes[..length].to_vec()) {
+            Ok((inputs, Ended::Cut { at_byte })) => {
+                assert_eq!(at_byte, length as u64);
+                let read = told(&inputs);
+                assert!(all.starts_with(&read), "{length}: something else");
+                assert!(read.len() >= most, "{length}: less than before");
+                most = read.len();
+            }
+            // Only the frame's end is missing.
+            Ok((inputs, Ended::Complete)) => {
+                assert!(length + 4 >= bytes.len(), "{length}");
+                most = inputs.len();
+            }
+            Err(ReadError::Empty(_)) => assert_eq!(most, 0, "{length}"),
+            Err(error) => panic!("{length}: {error}"),
+        }
+    }
+    assert_eq!(most, all.len());
+}
+
+#[test]
+fn what_stands_behind_the_frame_s_end_is_damage() {
+    // Without the end mark, a frame that ends early and goes on.
+    let (_, memory) = super::samples::writer(1 << 20);
+    let mut bytes = memory.bytes();
+    bytes.extend([0; 4]);
+    assert!(matches!(replay(bytes.clone()), Ok((_, Ended::Cut { .. }))));
+    bytes.extend(b"more");
+    assert!(matches!(opened(&bytes), ReadError::Damaged { .. }));
+}
+
+proptest! {
+    #[test]
+    fn a_flipped_bit_does_no_harm(at in 0_usize..100_000, bit in 0_u8..8) {
+        let mut bytes = whole();
+        let all = told(&replay(bytes.clone()).expect("whole").0);
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        let file = Box::new(std::io::Cursor::new(bytes));
+        let Ok(mut reader) = Reader::start(file, "memory".into()) else {
+            return Ok(());
+        };
+        let mut read = Vec::new();
+        while let Ok(Some(input)) = reader.next() {
+            read.push(input);
+        }
+        let read = told(&read);
+        // What came before it is as it was.
+        prop_assert!(all.starts_with(&read), "{} of {}", read.len(), all.len());
+    }
+
+    #[test]
+    fn any_bytes_behind_a_prefix_end_in_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        let mut file = whole()[..19].to_vec();
+        file.extend(bytes);
+        let _answer = replay(file);
+    }
+
+    #[test]
+    fn any_entries_end_in_an_answer(
+        entries in proptest::collection::vec((0_u8..12, proptest::collection::vec(any::<u8>(), 0..300), any::<bool>()), 1..20),
+    ) {
+        use std::io::Write as _;
+        use super::super::header::{frame, prefix};
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame(), Vec::new());
+        let mut put = |kind: u8, length: u32, bytes: &[u8]| {
+            encoder.write_all(&[kind]).expect("memory");
+            encoder.write_all(&length.to_le_bytes()).expect("memory");
+            encoder.write_all(bytes).expect("memory");
+        };
+        let header = postcard::to_stdvec(&super::samples::header()).expect("a header");
+        put(1, u32::try_from(header.len()).expect("small"), &header);
+        for (kind, bytes, honest) in entries {
+            let length = u32::try_from(bytes.len()).expect("small");
+            put(kind, if honest { length } else { length ^ 0x00ff_ffff }, &bytes);
+        }
+        let mut file = prefix().to_vec();
+        file.extend(encoder.finish().expect("memory"));
+        let _answer = replay(file);
+    }
+}
+
+#[test]
+fn an_entry_beyond_all_bounds_is_refused_before_it_is_read() {
+    use super::super::header::{frame, prefix};
+    use std::io::Write as _;
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame(), Vec::new());
+    encoder
+        .write_all(&[1, 0xff, 0xff, 0xff, 0xff])
+        .expect("memory");
+    let mut file = prefix().to_vec();
+    file.extend(encoder.finish().expect("memory"));
+    assert!(matches!(opened(&file), ReadError::Damaged { .. }));
+}
