@@ -45,6 +45,13 @@ pub(crate) fn held(netns: &NetNs) -> Result<Vec<Held>> {
     Ok(all)
 }
 
+/// The same for IPv4 only, in the namespace of a process.
+pub(crate) fn held_around(pid: u32) -> Result<Vec<Held>> {
+    let path = format!("/proc/{pid}/net/tcp");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(text.lines().skip(1).filter_map(row).collect())
+}
+
 /// How many ports are held by such, and how many of them in `TIME_WAIT`.
 pub(crate) fn ports(rows: &[Held], such: impl Fn(&Held) -> bool) -> Result<(u32, u32)> {
     let mut all = BTreeSet::new();

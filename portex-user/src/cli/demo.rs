@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// How long the demo runs, unless told otherwise.
-const DURATION: Duration = Duration::from_secs(20);
+const DURATION: Duration = Duration::from_secs(45);
 
 /// Watch a small port range run out, in a private network namespace
 ///
-/// Starts a workload that has 20 ports and needs more, and traces it. Nothing of the host is
+/// Starts a workload that has 992 ports and needs more, and traces it. Nothing of the host is
 /// changed: namespace and workload end with the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

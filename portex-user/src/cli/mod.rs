@@ -35,7 +35,9 @@ enum Command {
     Check(check::Args),
     Demo(demo::Args),
     #[command(hide = true)]
-    DemoWorkload,
+    DemoWorkload {
+        role: Option<String>,
+    },
 }
 
 /// Runs the command line. 0 done, 1 failed, 2 bad usage; `check` has codes of its own.
@@ -55,7 +57,7 @@ pub fn main() -> ExitCode {
         Command::Snapshot(args) => snapshot::run(args, cli.verbose),
         Command::Check(args) => return check::run(args, cli.verbose),
         Command::Demo(args) => demo::run(args, cli.verbose),
-        Command::DemoWorkload => crate::demo::workload::main(),
+        Command::DemoWorkload { role } => crate::demo::workload::main(role.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

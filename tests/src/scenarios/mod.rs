@@ -147,6 +147,8 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("demo", Body::Once(demo::run)),
     scenario("demo_killed", Body::Once(demo::killed)),
+    scenario("demo_workload_killed", Body::Once(demo::workload_killed)),
+    scenario("demo_interrupted", Body::Once(demo::interrupted)),
     scenario("lockdown", Body::Last(errors::lockdown)),
 ];
 
