@@ -117,6 +117,11 @@ impl Labels {
         };
     }
 
+    /// Whether a destination is not shown by its numbers.
+    pub(in crate::views::top) fn names_destination(&self, dst: IpAddr, port: u16) -> bool {
+        self.host(dst).is_some() || self.service(port).is_some()
+    }
+
     /// An address: its name, or its number.
     pub(in crate::views::top) fn address(&self, address: IpAddr) -> String {
         self.host(address)

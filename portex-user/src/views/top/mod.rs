@@ -13,12 +13,21 @@
 //! * `terminal`: raw mode and back; `screen`: the loop
 //! * `batch`: frames as text
 
+mod details;
 pub mod frame;
+mod history;
+mod keys;
 mod labels;
+mod lists;
+mod render;
+mod state;
 mod terminal;
 mod theme;
+mod update;
 
 pub use frame::{Frame, Message, Replay, Request, Status};
 pub use labels::Services;
+pub use render::render;
+pub use state::{Options, Top};
 pub use terminal::restore as restore_terminal;
 pub use theme::Theme;

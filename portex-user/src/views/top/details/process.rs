@@ -1,0 +1,370 @@
+//! A process: who it is, what it holds, where its ports go, what failed.
+
+use std::borrow::Cow;
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    canvas::Canvas,
+    chart,
+    failures::{self, Shown},
+    layout::{Part, listed, share, stack},
+    table::{Cell, Column, Kind, Table},
+    text::{self, grouped, safe},
+    words::{self, percent},
+};
+use crate::{
+    attribution::snapshot::{Failure, Process, Snapshot},
+    details::ProcessDetails,
+    views::{
+        snapshot::numbers::{brief, rate},
+        top::{Theme, labels::Labels, theme::WARNING},
+    },
+};
+
+/// One destination of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::views::top) struct DestinationRow {
+    /// The space, by its place in [`Snapshot::spaces`].
+    pub space: u32,
+    /// Ports that the process holds there, TIME_WAIT included.
+    pub ports: u32,
+    /// Of these, in TIME_WAIT.
+    pub time_wait: u32,
+}
+
+/// What the screen of a process is drawn from.
+pub(in crate::views::top) struct ProcessView<'a> {
+    /// Which process; `None`: those that nobody can know.
+    pub pid: Option<u32>,
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// What it holds; `None`: it holds nothing any more.
+    pub process: Option<&'a Process>,
+    /// What else there is.
+    pub snapshot: &'a Snapshot,
+    /// Where its ports go, most ports first.
+    pub destinations: &'a [DestinationRow],
+    /// What `/proc` knows of it; `None`: not here yet.
+    pub details: Option<&'a ProcessDetails>,
+    /// The marked destination, from 0.
+    pub selected: usize,
+    /// The first destination that is shown, if the marked one can be seen then.
+    pub scroll: u16,
+    /// Names.
+    pub labels: &'a Labels,
+    /// What the terminal can show.
+    pub theme: Theme,
+}
+
+/// Columns of the names of lines.
+const NAME: usize = 9;
+/// Lines that a command line may take.
+const COMMAND: usize = 3;
+
+/// Draws the screen of a process.
+pub(in crate::views::top) fn draw(view: &ProcessView<'_>, area: Rect, buf: &mut Buffer) {
+    let mut canvas = Canvas::new(area, buf, view.theme);
+    let width = usize::from(canvas.width());
+    let height = canvas.height();
+    let failed = failures::latest(view.snapshot, |failure| is_of(failure, view));
+    let identity = identity(view, width);
+    let holds = holds(view, width);
+    // By importance.
+    let parts = [
+        Part::fixed(1),
+        Part::lines(holds.len()),
+        listed(view.destinations.len(), height / 5),
+        Part::lines(identity.len()),
+        listed(failed.len(), (height / 6).min(5)),
+    ];
+    let rows = share(height, &parts, &[2, 4]);
+    let &[title, held, going, known, failing] = rows.as_slice() else {
+        return;
+    };
+    let places = stack([title, known, held, going, failing]);
+    let [title, known, held, going, failing] = places;
+
+    canvas.rows(title).lines(&[title_of(view)]);
+    canvas.rows(known).lines(&identity);
+    canvas.rows(held).lines(&holds);
+    destinations(view, &mut canvas.rows(going));
+    let now = view.snapshot.time;
+    let below = &mut canvas.rows(failing);
+    failures::draw(below, &failed, Shown::Destination, now, view.labels);
+}
+
+fn is_of(failure: &Failure, view: &ProcessView<'_>) -> bool {
+    view.pid.is_some() && (failure.holder.pid, failure.netns) == (view.pid, view.netns)
+}
+
+/// `nginx (12) in netns host: alive for 3h05m`.
+fn title_of(view: &ProcessView<'_>) -> Line<'static> {
+    let theme = view.theme;
+    let name = match (view.process, view.pid) {
+        (Some(process), _) => Labels::holder(&process.holder),
+        (None, Some(pid)) => format!("process {pid}"),
+        (None, None) => "unknown".to_owned(),
+    };
+    let netns = view.labels.netns(view.netns);
+    let mut spans = vec![
+        Span::styled(safe(name.as_bytes(), theme), theme.title()),
+        Span::styled(
+            format!(" in {}", safe(netns.as_bytes(), theme)),
+            theme.dim(),
+        ),
+    ];
+    let life = match view.details {
+        _ if view.pid.is_none() => None,
+        None => Some(("looking it up".to_owned(), theme.dim())),
+        Some(details) if !details.alive => Some(("ended".to_owned(), theme.warning())),
+        Some(details) => {
+            let age = details.age.map(|age| format!("alive for {}", brief(age)));
+            Some((age.unwrap_or_else(|| "alive".to_owned()), theme.calm()))
+        }
+    };
+    if let Some((life, style)) = life {
+        spans.push(Span::styled(": ", theme.dim()));
+        spans.push(Span::styled(life, style));
+    }
+    Line::from(spans)
+}
+
+fn named(name: &str, rest: Vec<Span<'static>>, theme: Theme) -> Line<'static> {
+    let mut spans = vec![Span::styled(format!("{name:<NAME$}"), theme.dim())];
+    spans.extend(rest);
+    Line::from(spans)
+}
+
+/// Who it is.
+fn identity(view: &ProcessView<'_>, width: usize) -> Vec<Line<'static>> {
+    let theme = view.theme;
+    if view.pid.is_none() {
+        let nobody = "Nobody can know who holds these: TIME_WAITs older than portex.";
+        return text::wrap(nobody, width, 2, theme)
+            .into_iter()
+            .map(Line::from)
+            .collect();
+    }
+    let Some(details) = view.details else {
+        return Vec::new();
+    };
+    let room = width.saturating_sub(NAME);
+    let holder = view.process.map(|process| &process.holder);
+    let cgroup = details
+        .cgroup
+        .as_ref()
+        .or(holder.and_then(|holder| holder.cgroup.as_ref()));
+    let mut lines = Vec::new();
+    if details.alive {
+        lines.extend(command(details, room, theme));
+        let exe = details.exe.as_ref();
+        let exe = exe.map_or_else(|| "may not be seen".to_owned(), |exe| safe(exe, theme));
+        lines.push(named(
+            "file",
+            vec![text::cut(&exe, room, theme).into()],
+            theme,
+        ));
+    } else {
+        let gone = "what it was is not known any more";
+        lines.push(named(
+            "command",
+            vec![Span::styled(gone, theme.dim())],
+            theme,
+        ));
+    }
+    if let Some(cgroup) = cgroup {
+        let unit = details.container.as_ref();
+        let unit = unit.map(|unit| format!("  = {}", safe(unit.as_bytes(), theme)));
+        let unit = text::cut(&unit.unwrap_or_default(), room / 2, theme);
+        let path = safe(cgroup.as_bytes(), theme);
+        let path = text::cut(&path, room - text::width(&unit), theme);
+        lines.push(named(
+            "cgroup",
+            vec![path.into(), Span::styled(unit, theme.title())],
+            theme,
+        ));
+    }
+    lines.extend(words::flow(facts(details, theme), width, theme));
+    lines
+}
+
+fn command(details: &ProcessDetails, room: usize, theme: Theme) -> Vec<Line<'static>> {
+    let shown = match details.cmdline.as_slice() {
+        [] => "none: a thread of the kernel".to_owned(),
+        // Programs that set their title write spaces into one argument.
+        [only] => safe(only, theme),
+        several => {
+            let quoted = several.iter().map(|argument| quoted(argument, theme));
+            quoted.collect::<Vec<_>>().join(" ")
+        }
+    };
+    text::wrap(&shown, room, COMMAND, theme)
+        .into_iter()
+        .enumerate()
+        .map(|(at, line)| {
+            let name = if at == 0 { "command" } else { "" };
+            named(name, vec![line.into()], theme)
+        })
+        .collect()
+}
+
+/// An argument, so that it is seen where it begins and ends.
+fn quoted(argument: &[u8], theme: Theme) -> String {
+    let shown = safe(argument, theme);
+    if shown.is_empty() || shown.contains([' ', '\'', '"']) {
+        format!("'{}'", shown.replace('\'', r"'\''"))
+    } else {
+        shown
+    }
+}
+
+fn facts(details: &ProcessDetails, theme: Theme) -> Vec<(Cow<'static, str>, String, Style)> {
+    let plain = Style::new();
+    let mut facts = Vec::new();
+    let mut fact = |name: &'static str, value: String, style| {
+        facts.push((Cow::from(name), value, style));
+    };
+    if let Some((uid, name)) = &details.user {
+        let name = name.as_ref().map(|name| safe(name.as_bytes(), theme));
+        let user = name.map_or_else(|| uid.to_string(), |name| format!("{name} ({uid})"));
+        fact("user", user, plain);
+    }
+    if let Some((pid, name)) = &details.parent {
+        fact("parent", format!("{} ({pid})", safe(name, theme)), plain);
+    }
+    if let Some(threads) = details.threads {
+        fact("threads", grouped(threads), plain);
+    }
+    if let Some((open, limit)) = details.files {
+        let share = chart::ratio(open, limit);
+        let style = if share >= WARNING {
+            theme.fill(share)
+        } else {
+            plain
+        };
+        fact(
+            "files",
+            format!("{} of {}", grouped(open), limit_of(limit)),
+            style,
+        );
+    }
+    // The first name stands where those of the lines above do.
+    if let Some((name, _, _)) = facts.first_mut() {
+        *name = Cow::from(format!("{name:<width$}", width = NAME - 1));
+    }
+    facts
+}
+
+/// A limit: `RLIM_INFINITY` is none.
+fn limit_of(limit: u64) -> String {
+    if limit == u64::MAX {
+        "any number".to_owned()
+    } else {
+        grouped(limit)
+    }
+}
+
+/// What it holds, and how fast.
+fn holds(view: &ProcessView<'_>, width: usize) -> Vec<Line<'static>> {
+    let theme = view.theme;
+    let Some(process) = view.process else {
+        let nothing = Span::styled("none any more", theme.warning());
+        return vec![named("ports", vec![nothing], theme)];
+    };
+    let plain = Style::new();
+    let first = |name: &str| Cow::from(format!("{name:<width$}", width = NAME - 1));
+    let mut items = vec![
+        (first("ports"), grouped(process.ports.into()), plain),
+        (
+            "in TIME_WAIT".into(),
+            grouped(process.time_wait.into()),
+            theme.time_wait(),
+        ),
+    ];
+    match process.rates {
+        Some(rates) => {
+            let alarm = if rates.failures > 0.0 {
+                theme.alarm()
+            } else {
+                plain
+            };
+            items.push(("new/s".into(), rate(rates.connects), plain));
+            items.push(("fail/s".into(), rate(rates.failures), alarm));
+        }
+        None => items.push(("rates".into(), "not watched".to_owned(), theme.dim())),
+    }
+    if let Some(failures) = process.failures {
+        let alarm = if failures > 0 { theme.alarm() } else { plain };
+        items.push(("connect() failed".into(), grouped(failures), alarm));
+    }
+    let mut lines = words::flow(items, width, theme);
+    let times = [("held", process.hold), ("search", process.search)];
+    let times = times.map(|(name, times)| {
+        let text = times.map_or_else(
+            || "not measured this way".to_owned(),
+            |times| {
+                let [p50, p99, max] = [times.p50, times.p99, times.max].map(words::long);
+                format!("p50 {p50}, p99 {p99}, max {max}")
+            },
+        );
+        (Cow::from(name), text, plain)
+    });
+    let [held, search] = times;
+    let held = (first("held"), held.1, held.2);
+    lines.extend(words::flow(vec![held, search], width, theme));
+    lines
+}
+
+fn destinations(view: &ProcessView<'_>, canvas: &mut Canvas<'_>) {
+    const BAR: u32 = 10;
+    let theme = view.theme;
+    let column = |title, kind, rank| Column { title, kind, rank };
+    let columns = [
+        column("SOURCE", Kind::Text, 2),
+        column("DESTINATION", Kind::Text, 0),
+        column("PORTS", Kind::Number(7), 0),
+        column("TIME_WAIT", Kind::Number(9), 1),
+        column("LEFT THERE", Kind::Number(10), 5),
+        column("FILL", Kind::Number(5), 3),
+        column("", Kind::Fixed(BAR as usize), 4),
+    ];
+    let cells = |at: usize| -> Vec<Cell> {
+        let Some(row) = view.destinations.get(at) else {
+            return Vec::new();
+        };
+        let plain = Style::new();
+        let ports = [row.ports, row.time_wait].map(|count| (grouped(count.into()), plain));
+        let [ports, time_wait] = ports;
+        let space = usize::try_from(row.space).ok();
+        let Some(space) = space.and_then(|at| view.snapshot.spaces.get(at)) else {
+            let gone = ("gone".to_owned(), theme.dim());
+            return vec![gone.clone(), gone, ports, time_wait];
+        };
+        let least = if space.exact { "" } else { ">=" };
+        let destination = view.labels.destination(space.dst, space.dst_port);
+        let fill = theme.fill(space.fill);
+        vec![
+            (safe(view.labels.source(space).as_bytes(), theme), plain),
+            (safe(destination.as_bytes(), theme), plain),
+            ports,
+            time_wait,
+            (format!("{least}{}", grouped(space.free.into())), fill),
+            (percent(space.fill), fill),
+            (chart::bar(space.fill, BAR, theme), fill),
+        ]
+    };
+    let table = Table {
+        columns: &columns,
+        count: view.destinations.len(),
+        row: &cells,
+        selected: Some(view.selected),
+        scroll: view.scroll.into(),
+    };
+    table.draw(canvas);
+}

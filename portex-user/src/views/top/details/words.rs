@@ -1,0 +1,138 @@
+//! What is said in words: how a space stands, numbers and times.
+
+use std::{borrow::Cow, time::Duration};
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::text::{self, grouped};
+use crate::{
+    attribution::snapshot::{Percentiles, Space},
+    views::{
+        snapshot::numbers::brief,
+        top::{Theme, history::Track, theme::WARNING},
+        trace::human,
+    },
+};
+
+/// How a space stands: what is left, and when that is gone.
+pub(super) fn standing(space: &Space, track: Option<&Track>) -> String {
+    format!("{}{}.", left(space), outlook(space, track))
+}
+
+fn left(space: &Space) -> String {
+    let free = grouped(space.free.into());
+    let capacity = grouped(space.capacity.into());
+    let full = (space.fill * 100.0 + 1e-6).floor();
+    match (space.free, space.exact) {
+        (0, true) => format!("Has none of {capacity} ports left: the next connect() fails"),
+        (0, false) => format!("May have none of {capacity} ports left"),
+        (_, true) => format!("Has {free} of {capacity} ports left ({full} % full)"),
+        (_, false) => {
+            format!("Has at least {free} of {capacity} ports left (at most {full} % full)")
+        }
+    }
+}
+
+fn outlook(space: &Space, track: Option<&Track>) -> String {
+    if space.free == 0 {
+        return match track.and_then(Track::full_for) {
+            Some((time, true)) if !time.is_zero() => {
+                format!("; so for at least {}", brief(time))
+            }
+            Some((time, false)) => format!("; so for {}", brief(time)),
+            _ => String::new(),
+        };
+    }
+    match (space.exhausts_in, space.rates) {
+        (Some(time), _) => format!("; at this rate the next connect() fails in {}", brief(time)),
+        (None, Some(_)) => "; at this rate it does not run out".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+/// What the rate needs in the long run, and how bad that is.
+pub(super) fn need(space: &Space, theme: Theme) -> Option<(String, Style)> {
+    let need = space.need?;
+    let capacity = f64::from(space.capacity);
+    let text = format!(
+        "Needs about {} ports in the long run; has {}.",
+        about(need),
+        grouped(space.capacity.into())
+    );
+    let style = if need >= capacity {
+        theme.alarm()
+    } else if need >= capacity * WARNING {
+        theme.warning()
+    } else {
+        Style::new()
+    };
+    Some((text, style))
+}
+
+/// A number of which three digits or so matter.
+fn about(number: f64) -> String {
+    let step = match number {
+        1e5.. => 1e3,
+        1e4.. => 100.0,
+        1e3.. => 10.0,
+        _ => 1.0,
+    };
+    let rounded = format!("{:.0}", (number / step).round() * step);
+    rounded.parse().map_or(rounded, grouped)
+}
+
+/// Percentiles in columns below `p50 p99 max`.
+pub(super) fn percentiles(times: Option<Percentiles>) -> String {
+    times.map_or_else(
+        || "not measured this way".to_owned(),
+        |times| {
+            let Percentiles { p50, p99, max } = times;
+            format!("{:<8}{:<8}{}", long(p50), long(p99), long(max))
+        },
+    )
+}
+
+/// A time of any length.
+pub(super) fn long(time: Duration) -> String {
+    if time < Duration::from_secs(120) {
+        human(time)
+    } else {
+        brief(time)
+    }
+}
+
+/// A share in whole per cent, rounded down, so that 100 says that nothing is left.
+pub(super) fn percent(share: f64) -> String {
+    format!("{}%", (share * 100.0 + 1e-6).floor())
+}
+
+/// `name value` pairs that flow into lines of so many columns.
+pub(super) fn flow(
+    items: Vec<(Cow<'static, str>, String, Style)>,
+    columns: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    const GAP: usize = 2;
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut used = 0;
+    for (name, value, style) in items {
+        let long = text::width(&name) + 1 + text::width(&value);
+        if used == 0 || used + GAP + long > columns {
+            lines.push(Line::default());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push_span(Span::raw("  "));
+                used += GAP;
+            }
+            line.push_span(Span::styled(format!("{name} "), theme.dim()));
+            line.push_span(Span::styled(value, style));
+            used += long;
+        }
+    }
+    lines
+}

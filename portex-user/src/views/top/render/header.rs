@@ -1,0 +1,237 @@
+//! What stands above the lists: where the figures come from, what is missing in them, and the most
+//! endangered space.
+
+use std::time::Duration;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::paint;
+use crate::{
+    attribution::snapshot::Space,
+    escape,
+    views::{
+        snapshot::{
+            names,
+            numbers::{brief, count, grouped, rate},
+        },
+        top::{
+            frame::{Frame, Replay, Status},
+            state::Top,
+        },
+    },
+};
+
+/// Columns of the gauge.
+const GAUGE: u16 = 20;
+
+/// A line of the header: the higher, the later it is left out.
+struct Line {
+    weight: u8,
+    spans: Vec<(String, Style)>,
+}
+
+/// Lines that it wants.
+pub(in crate::views::top) fn height(top: &Top) -> u16 {
+    match &top.frame {
+        Some(frame) => {
+            let advice = u16::from(frame.status.advice.is_some());
+            let worst = u16::from(!frame.snapshot.spaces.is_empty());
+            2 + worst + advice
+        }
+        None => 1,
+    }
+}
+
+pub(super) fn draw(top: &Top, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let mut lines = lines(top);
+    while lines.len() > usize::from(area.height) {
+        let least = lines.iter().map(|line| line.weight).min();
+        lines.retain(|line| Some(line.weight) != least);
+    }
+    for (y, line) in (area.y..area.bottom()).zip(&lines) {
+        let place = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        paint::spans(buf, place, &line.spans, top.theme);
+    }
+}
+
+fn lines(top: &Top) -> Vec<Line> {
+    let theme = top.theme;
+    let title = ("portex".to_owned(), theme.title());
+    let Some(frame) = &top.frame else {
+        let waiting = ("  waiting for the first frame".to_owned(), theme.dim());
+        return vec![Line {
+            weight: 0,
+            spans: vec![title, waiting],
+        }];
+    };
+    let mut lines = vec![
+        Line {
+            weight: 1,
+            spans: origin(top, &frame.status, title),
+        },
+        Line {
+            weight: 3,
+            spans: state(top, frame),
+        },
+    ];
+    if let Some(space) = frame.snapshot.spaces.first() {
+        let several = frame.snapshot.namespaces.len() > 1;
+        lines.push(Line {
+            weight: 4,
+            spans: worst(top, space, several),
+        });
+    }
+    if let Some(advice) = &frame.status.advice {
+        let text = escape::text(advice.as_bytes());
+        lines.push(Line {
+            weight: 2,
+            spans: vec![(text, theme.title())],
+        });
+    }
+    lines
+}
+
+/// Where the figures come from.
+fn origin(top: &Top, status: &Status, title: (String, Style)) -> Vec<(String, Style)> {
+    let theme = top.theme;
+    let time = status.time.to_zoned(top.zone.clone());
+    let attach = match &status.attach {
+        Some(way) => names::safe(way.as_bytes()),
+        None => "not traced".to_owned(),
+    };
+    let parts = [
+        (
+            format!(" on {}", names::safe(status.host.as_bytes())),
+            Style::new(),
+        ),
+        (
+            format!("  kernel {}", names::safe(status.kernel.as_bytes())),
+            Style::new(),
+        ),
+        (format!("  {attach}"), Style::new()),
+        (format!("  up {}", brief(status.uptime)), Style::new()),
+        (format!("  {}", time.strftime("%H:%M:%S")), theme.title()),
+    ];
+    std::iter::once(title).chain(parts).collect()
+}
+
+/// How it goes: what is missing first.
+fn state(top: &Top, frame: &Frame) -> Vec<(String, Style)> {
+    let theme = top.theme;
+    let (status, snapshot) = (&frame.status, &frame.snapshot);
+    let mut parts: Vec<(String, Style)> = Vec::new();
+    if top.paused {
+        parts.push(("PAUSED".to_owned(), theme.alarm()));
+    } else {
+        parts.push((format!("every {}", pace(top.interval)), Style::new()));
+    }
+    let lost = match snapshot.lost {
+        0 => Style::new(),
+        _ => theme.alarm(),
+    };
+    parts.push((format!("lost {}", count(snapshot.lost)), lost));
+    if snapshot.dropped > 0 {
+        parts.push((
+            format!("no room for {}", count(snapshot.dropped)),
+            theme.alarm(),
+        ));
+    }
+    if snapshot.hidden_namespaces > 0 {
+        let hidden = format!("{} netns hidden", snapshot.hidden_namespaces);
+        parts.push((hidden, theme.warning()));
+    }
+    if !status.notes.is_empty() {
+        let many = status.notes.len();
+        let notes = format!("{many} note{} (?)", if many == 1 { "" } else { "s" });
+        parts.push((notes, theme.warning()));
+    }
+    if let Some(replay) = status.replay {
+        parts.push((replay_text(replay), theme.title()));
+    }
+    if let Some(bytes) = status.recorded {
+        parts.push((format!("REC {}B", count(bytes)), theme.warning()));
+    }
+    parts.push((
+        format!("{} events/s", rate(status.events_per_s)),
+        Style::new(),
+    ));
+    if let Some(share) = status.cpu {
+        parts.push((format!("own CPU {:.1}%", share * 100.0), Style::new()));
+    }
+    let last = parts.len().saturating_sub(1);
+    for (at, (text, _)) in parts.iter_mut().enumerate() {
+        if at < last {
+            text.push_str("  ");
+        }
+    }
+    parts
+}
+
+/// An interval: `250ms`, `2s`.
+fn pace(interval: Duration) -> String {
+    match interval.subsec_millis() {
+        0 => format!("{}s", interval.as_secs()),
+        _ => format!("{}ms", interval.as_millis()),
+    }
+}
+
+fn replay_text(replay: Replay) -> String {
+    let speed = if replay.speed.is_finite() {
+        format!("x{}", replay.speed)
+    } else {
+        "at once".to_owned()
+    };
+    let seconds = replay.position.as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let position = format!("{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60);
+    let end = if replay.ended { " END" } else { "" };
+    format!("REPLAY {position} {speed}{end}")
+}
+
+/// The most endangered space in words, with a gauge.
+fn worst(top: &Top, space: &Space, several: bool) -> Vec<(String, Style)> {
+    let theme = top.theme;
+    let style = theme.fill(space.fill);
+    let gone = space.capacity.saturating_sub(space.free);
+    let most = if space.exact { "" } else { "<=" };
+    let netns = match several {
+        true => format!("{}: ", top.labels.netns(space.netns)),
+        false => String::new(),
+    };
+    let gauge = GAUGE.min(top.size.0 / 8);
+    let fate = match (space.free, space.exhausts_in, space.rates) {
+        (0, ..) if space.exact => "exhausted: the next connect() fails".to_owned(),
+        (0, ..) => "may be exhausted".to_owned(),
+        (_, Some(time), _) => format!("exhausts in {}", brief(time)),
+        (_, None, Some(_)) => "does not run out at this rate".to_owned(),
+        (_, None, None) => String::new(),
+    };
+    vec![
+        (format!("{} ", paint::bar(gauge, space.fill, theme)), style),
+        (netns, theme.dim()),
+        (
+            format!(
+                "{} -> {}",
+                top.labels.source(space),
+                top.labels.destination(space.dst, space.dst_port)
+            ),
+            Style::new(),
+        ),
+        (
+            format!(
+                "  {most}{}/{}",
+                grouped(gone.into()),
+                grouped(space.capacity.into())
+            ),
+            style,
+        ),
+        (format!("  {fate}"), style),
+    ]
+}
