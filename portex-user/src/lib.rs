@@ -17,6 +17,8 @@ pub mod found;
 pub mod input;
 pub mod inventory;
 pub mod kernel;
+pub mod live;
+pub mod lookup;
 pub mod observe;
 pub mod ports;
 pub mod recording;

@@ -80,7 +80,19 @@ const RULES: &[Rule] = &[
         why: "the inventory does not know the model",
     },
     Rule {
-        words: &["inventory::", "observe::", "attribution::State"],
+        words: &["attribution::", "views::", "kernel::"],
+        only_in: &[],
+        within: "portex-user/src/lookup/",
+        why: "lookups answer whoever asks, and know neither the model nor the views",
+    },
+    Rule {
+        words: &["dns_lookup"],
+        only_in: &["portex-user/src/lookup/"],
+        within: "portex-user/src/",
+        why: "only lookup/ asks a resolver",
+    },
+    Rule {
+        words: &["inventory::", "observe::", "lookup::", "attribution::State"],
         only_in: &[],
         within: "portex-user/src/views/",
         why: "views read events and snapshots only",

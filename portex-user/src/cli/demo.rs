@@ -1,51 +1,89 @@
 //! `portex demo`.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use super::{
-    options::{How, Output, tell_attached, tell_totals},
-    runtime, say, stop, trace,
+    options::{How, Output, duration, tell_attached, tell_totals},
+    runtime, say, stop,
+    top::{self, Extra, Shown},
+    trace,
 };
 use crate::{
     demo::{self, Workload},
     filter::Filter,
-    kernel::Session,
+    kernel::{Options, Session},
     source::Live,
     stream::Limits,
 };
 
-/// How long the demo runs, unless told otherwise.
-const DURATION: Duration = Duration::from_secs(45);
+/// How long the demo runs where nobody sits at a terminal, unless told otherwise.
+const DURATION: Duration = Duration::from_secs(60);
 
-/// Watch a small port range run out, in a private network namespace
+/// Watch a host run out of ports, in a private network namespace
 ///
-/// Starts a workload that has 992 ports and needs more, and traces it. Nothing of the host is
-/// changed: namespace and workload end with the command.
+/// Starts a workload that needs more ports than it has, and opens the live view on it. Nothing of the
+/// host is changed: namespace and workload end with the command. Where standard output is no terminal,
+/// frames are printed for a minute.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Print events, one line each, instead of the live view
+    #[arg(
+        long,
+        group = "printed",
+        conflicts_with = "batch",
+        help_heading = "Output"
+    )]
+    trace: bool,
+    /// Stop after this long: 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Output")]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    shown: Shown,
     #[command(flatten)]
     how: How,
-    #[command(flatten)]
-    output: Output,
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    let limits = Limits {
-        events: None,
-        duration: Some(args.output.duration.unwrap_or(DURATION)),
-    };
     crate::kernel::facts::Facts::gather().check()?;
     let mut workload = Workload::start()?;
     let options = args.how.session(Some(workload.netns()), verbose);
+    if args.trace {
+        return events(args, &mut workload, &options);
+    }
+    let mut shown = args.shown.clone();
+    shown.batch |= !io::stdout().is_terminal();
+    let duration = args.duration.or(shown.batch.then_some(DURATION));
+    let extra = Extra {
+        advice: Some(demo::advice),
+        go: Some(Box::new(|| workload.go())),
+        duration,
+    };
+    top::live(&shown, Filter::default(), &options, extra)
+}
+
+/// Events instead of frames.
+fn events(args: &Args, workload: &mut Workload, options: &Options) -> anyhow::Result<()> {
+    let output = Output {
+        json: args.shown.json,
+        duration: Some(args.duration.unwrap_or(DURATION)),
+        color: args.shown.color,
+    };
+    let limits = Limits {
+        events: None,
+        duration: output.duration,
+    };
     runtime()?.block_on(async {
-        let (session, ring) = Session::start(&options)?;
+        let (session, ring) = Session::start(options)?;
         session.drop_privileges()?;
         let stop = stop::signals(stop::Rest::Write)?;
         say(demo::WHAT_IT_SHOWS);
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         workload.go()?;
-        let totals = trace::show(&mut live, &args.output, &Filter::default(), limits, stop).await?;
+        let totals = trace::show(&mut live, &output, &Filter::default(), limits, stop).await?;
         tell_totals(&totals);
         Ok(())
     })

@@ -8,6 +8,7 @@ mod observe;
 mod options;
 mod snapshot;
 mod stop;
+mod top;
 mod trace;
 
 use std::{io, process::ExitCode};
@@ -30,6 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Top(top::Args),
     Trace(trace::Args),
     Snapshot(snapshot::Args),
     Check(check::Args),
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
     };
     log::start(cli.verbose);
     let outcome = match &cli.command {
+        Command::Top(args) => top::run(args, cli.verbose),
         Command::Trace(args) => trace::run(args, cli.verbose),
         Command::Snapshot(args) => snapshot::run(args, cli.verbose),
         Command::Check(args) => return check::run(args, cli.verbose),

@@ -10,8 +10,14 @@
 //! * `sock_diag` and `inet_diag`: its TCP sockets; `proc_net`: the same where the kernel has no
 //!   sock_diag; `row`: what both tell of a socket; `sockstat`: whether there are any
 //! * `look`: goes through the namespaces
+//!
+//! Looked up one by one, for who wants to see more:
+//!
+//! * `details`: a process
+//! * `services`: names of ports
 
 pub mod cgroups;
+pub mod details;
 mod inet_diag;
 mod look;
 mod names;
@@ -22,6 +28,7 @@ mod proc_net;
 pub mod processes;
 mod row;
 mod rules;
+pub mod services;
 mod sock_diag;
 mod sockstat;
 

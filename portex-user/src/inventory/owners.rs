@@ -109,7 +109,7 @@ impl Holder {
 
 /// In `/proc/PID/status` the first number behind `Uid:`. Names before it cannot pretend to be that
 /// line: the kernel escapes their newlines.
-fn real_uid(status: &[u8]) -> Option<u32> {
+pub(super) fn real_uid(status: &[u8]) -> Option<u32> {
     let line = status
         .split(|&byte| byte == b'\n')
         .find_map(|line| line.strip_prefix(b"Uid:"))?;

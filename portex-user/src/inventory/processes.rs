@@ -17,6 +17,8 @@ use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat_raw};
 const ENTRIES: usize = 16 << 10;
 /// Longer than any link to a socket or namespace; longer ones are cut.
 const LINK: usize = 64;
+/// As long as the kernel makes the target of any link (`PATH_MAX`).
+const PATH: usize = 4_096;
 
 /// The process that a thread belongs to; its own id when it is a process. `None` when there is no
 /// such thread: `/proc/ID` is there for threads too, though not listed.
@@ -58,6 +60,36 @@ impl Directory {
         let file = openat(&self.fd, name, flags, Mode::empty())?;
         File::from(file).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// The first bytes of a file in it, `most` of them.
+    pub(super) fn read_beginning(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mut content = Vec::new();
+        let file = openat(&self.fd, name, flags, Mode::empty())?;
+        File::from(file).take(most).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// Where a link in it leads to, such as `exe`.
+    pub(super) fn target(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut buffer = [MaybeUninit::uninit(); PATH];
+        let (target, _) = readlinkat_raw(&self.fd, name, &mut buffer)?;
+        Ok(target.to_vec())
+    }
+
+    /// How many entries a directory of it has, such as `fd`; stops at `most`.
+    pub(super) fn count(&self, name: &str, most: u64) -> io::Result<u64> {
+        let directory = open_directory(&self.fd, name)?;
+        let mut entries = [MaybeUninit::uninit(); ENTRIES];
+        let mut entries = RawDir::new(&directory, &mut entries);
+        let mut count = 0;
+        while count < most
+            && let Some(entry) = entries.next()
+        {
+            count += u64::from(!entry?.file_name().to_bytes().starts_with(b"."));
+        }
+        Ok(count)
     }
 
     /// The number in a link such as `net:[4026531840]`, of which `net` is the kind; `None` when it
@@ -104,7 +136,7 @@ impl Directory {
         task.map_or(0, |task| task.nlink().saturating_sub(2))
     }
 
-    /// Name and start.
+    /// Name, parent, threads, start.
     pub(super) fn stat(&self) -> io::Result<Stat> {
         Stat::parse(&self.read("stat")?).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
@@ -130,6 +162,10 @@ pub(super) fn inode(target: &[u8], kind: &str) -> Option<u32> {
 pub(super) struct Stat {
     /// Its name. Untrusted.
     pub(super) comm: Vec<u8>,
+    /// Its parent's id; 0 for none that can be seen from here.
+    pub(super) parent: u32,
+    /// Number of threads.
+    pub(super) threads: u64,
     /// When it began, in clock ticks since boot.
     pub(super) start: u64,
 }
@@ -140,10 +176,15 @@ impl Stat {
         let open = text.iter().position(|&byte| byte == b'(')?;
         let close = text.iter().rposition(|&byte| byte == b')')?;
         let rest = str::from_utf8(text.get(close + 1..)?).ok()?;
-        // The state is field 3, the start field 22.
-        let start = rest.split_ascii_whitespace().nth(22 - 3)?;
+        // From the state on, which is field 3.
+        let mut fields = rest.split_ascii_whitespace();
+        let parent = fields.nth(4 - 3)?;
+        let threads = fields.nth(20 - 4 - 1)?;
+        let start = fields.nth(22 - 20 - 1)?;
         Some(Self {
             comm: text.get(open + 1..close)?.to_vec(),
+            parent: parent.parse().ok()?,
+            threads: threads.parse().ok()?,
             start: start.parse().ok()?,
         })
     }
@@ -173,10 +214,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_pretend_to_be_a_stat() {
-        let text = b"7 (a) R 1 (b)) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 987 0 0\n";
+        let text = b"7 (a) R 1 (b)) S 3 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 4 0 987 0 0\n";
         let stat = Stat::parse(text).expect("well formed");
         assert_eq!(stat.comm, b"a) R 1 (b)");
-        assert_eq!(stat.start, 987);
+        assert_eq!((stat.parent, stat.threads, stat.start), (3, 4, 987));
         assert_eq!(Stat::parse(b")("), None);
         assert_eq!(Stat::parse(b"7 (a) S 1"), None);
     }
@@ -203,6 +244,24 @@ mod tests {
         })
         .expect("readable");
         assert!(threads >= 1);
+    }
+
+    #[test]
+    fn what_is_read_is_bounded() {
+        let own = Directory::open(std::process::id()).expect("alive");
+        let beginning = own.read_beginning("status", 7).expect("readable");
+        assert_eq!(beginning.len(), 7);
+        assert!(
+            own.read("status")
+                .expect("readable")
+                .starts_with(&beginning)
+        );
+        let all = own.count("fd", u64::MAX).expect("readable");
+        assert!(all >= 3, "{all}");
+        assert_eq!(own.count("fd", 2).expect("readable"), 2);
+        let exe = std::env::current_exe().expect("known");
+        let target = own.target("exe").expect("readable");
+        assert_eq!(target, exe.as_os_str().as_encoded_bytes());
     }
 
     proptest! {

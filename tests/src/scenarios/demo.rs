@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     );
     demo.process.signal(Signal::INT)?;
     demo.ends()?;
-    before.is_left(context.portex)
+    before.is_left(context.portex, demo.netns)
 }
 
 /// Not even a kill in the middle leaves anything.
@@ -70,7 +70,7 @@ pub(super) fn killed(context: &Context<'_>) -> Result<()> {
     let mut demo = Demo::start(context)?;
     demo.process.signal(Signal::KILL)?;
     demo.process.wait(Duration::from_secs(10))?;
-    before.is_left(context.portex)
+    before.is_left(context.portex, demo.netns)
 }
 
 /// Its processes do not outlive the one that started them, though portex is still there.
@@ -93,7 +93,7 @@ pub(super) fn workload_killed(context: &Context<'_>) -> Result<()> {
     ensure!(demo.process.0.try_wait()?.is_none(), "portex has ended too");
     demo.process.signal(Signal::TERM)?;
     demo.ends()?;
-    before.is_left(context.portex)
+    before.is_left(context.portex, demo.netns)
 }
 
 /// Ctrl-C on a terminal goes to every process of the group.
@@ -102,7 +102,7 @@ pub(super) fn interrupted(context: &Context<'_>) -> Result<()> {
     let mut demo = Demo::start(context)?;
     kill_process_group(Pid::from_child(&demo.process.0), Signal::INT)?;
     demo.ends()?;
-    before.is_left(context.portex)
+    before.is_left(context.portex, demo.netns)
 }
 
 /// A demo that has begun.
@@ -123,7 +123,7 @@ impl Demo {
     fn start(context: &Context<'_>) -> Result<Self> {
         let mut command = Command::new(context.portex);
         command
-            .args(["demo", "--json", "--duration", "600s"])
+            .args(["demo", "--trace", "--json", "--duration", "600s"])
             .args(["--attach", context.way.name()])
             .process_group(0)
             .stdin(Stdio::null())
@@ -230,12 +230,13 @@ impl Machine {
     }
 
     /// Waits a little: those who end with their parent take a moment.
-    fn is_left(&self, portex: &Path) -> Result<()> {
+    fn is_left(&self, portex: &Path, netns: u64) -> Result<()> {
         self.loaded.wait_for_nothing_new()?;
         let end = Instant::now() + Duration::from_secs(10);
         loop {
             let now = Self::now(portex)?;
-            let left: Vec<_> = now.processes.difference(&self.processes).collect();
+            let mut left = inside(netns)?;
+            left.extend(now.processes.difference(&self.processes));
             if left.is_empty() {
                 ensure!(
                     now.range == self.range,
@@ -272,13 +273,29 @@ fn names_in(directory: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A namespace without a name lives by the processes in it.
 fn processes_of(program: &Path) -> BTreeSet<u32> {
-    let of_program =
-        |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+    all_processes().filter(|pid| is_of(*pid, program)).collect()
+}
+
+/// A namespace without a name lives by the processes in it. Other scenarios make namespaces at the same
+/// time, which get the numbers of those that are gone: theirs do not count.
+fn inside(netns: u64) -> Result<BTreeSet<u32>> {
+    let myself = std::fs::read_link("/proc/self/exe")?;
+    let is_inside = |pid: &u32| {
+        std::fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|file| file.ino() == netns)
+    };
+    Ok(all_processes()
+        .filter(is_inside)
+        .filter(|pid| !is_of(*pid, &myself))
+        .collect())
+}
+
+fn all_processes() -> impl Iterator<Item = u32> {
     names_in("/proc")
-        .iter()
+        .into_iter()
         .filter_map(|name| name.parse().ok())
-        .filter(of_program)
-        .collect()
+}
+
+fn is_of(pid: u32, program: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
 }

@@ -25,7 +25,11 @@ pub fn text<W: io::Write>(
     out.write_all(b"\n")?;
     paragraph(&mut out, &parts.join(", "), tables.width)?;
     if let Some(advice) = &status.advice {
-        paragraph(&mut out, &crate::escape::text(advice.as_bytes()), tables.width)?;
+        paragraph(
+            &mut out,
+            &crate::escape::text(advice.as_bytes()),
+            tables.width,
+        )?;
     }
     out.write_all(b"\n")
 }

@@ -13,6 +13,7 @@
 //! * `terminal`: raw mode and back; `screen`: the loop
 //! * `batch`: frames as text
 
+pub mod batch;
 mod details;
 pub mod frame;
 mod history;
@@ -20,6 +21,7 @@ mod keys;
 mod labels;
 mod lists;
 mod render;
+mod screen;
 mod state;
 mod terminal;
 mod theme;
@@ -28,6 +30,7 @@ mod update;
 pub use frame::{Frame, Message, Replay, Request, Status};
 pub use labels::Services;
 pub use render::render;
+pub use screen::{Screen, ToScreen};
 pub use state::{Options, Top};
 pub use terminal::restore as restore_terminal;
 pub use theme::Theme;

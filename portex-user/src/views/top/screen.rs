@@ -66,10 +66,9 @@ impl ToScreen {
     /// when the screen has ended.
     pub fn send(&self, message: Message) -> bool {
         match message {
-            Message::Frame(_) => !matches!(
-                self.0.try_send(message),
-                Err(TrySendError::Disconnected(_))
-            ),
+            Message::Frame(_) => {
+                !matches!(self.0.try_send(message), Err(TrySendError::Disconnected(_)))
+            }
             other => self.0.send(other).is_ok(),
         }
     }

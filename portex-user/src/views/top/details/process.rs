@@ -64,6 +64,8 @@ pub(in crate::views::top) struct ProcessView<'a> {
 
 /// Columns of the names of lines.
 const NAME: usize = 9;
+/// Columns that a fact may take.
+const FACT: usize = 40;
 /// Lines that a command line may take.
 const COMMAND: usize = 3;
 
@@ -103,7 +105,7 @@ fn is_of(failure: &Failure, view: &ProcessView<'_>) -> bool {
     view.pid.is_some() && (failure.holder.pid, failure.netns) == (view.pid, view.netns)
 }
 
-/// `nginx (12) in netns host: alive for 3h05m`.
+/// `nginx (12), netns host: alive for 3h05m`.
 fn title_of(view: &ProcessView<'_>) -> Line<'static> {
     let theme = view.theme;
     let name = match (view.process, view.pid) {
@@ -115,7 +117,7 @@ fn title_of(view: &ProcessView<'_>) -> Line<'static> {
     let mut spans = vec![
         Span::styled(safe(name.as_bytes(), theme), theme.title()),
         Span::styled(
-            format!(" in {}", safe(netns.as_bytes(), theme)),
+            format!(", netns {}", safe(netns.as_bytes(), theme)),
             theme.dim(),
         ),
     ];
@@ -228,7 +230,7 @@ fn facts(details: &ProcessDetails, theme: Theme) -> Vec<(Cow<'static, str>, Stri
     let plain = Style::new();
     let mut facts = Vec::new();
     let mut fact = |name: &'static str, value: String, style| {
-        facts.push((Cow::from(name), value, style));
+        facts.push((Cow::from(name), text::cut(&value, FACT, theme), style));
     };
     if let Some((uid, name)) = &details.user {
         let name = name.as_ref().map(|name| safe(name.as_bytes(), theme));
@@ -343,8 +345,8 @@ fn destinations(view: &ProcessView<'_>, canvas: &mut Canvas<'_>) {
         let [ports, time_wait] = ports;
         let space = usize::try_from(row.space).ok();
         let Some(space) = space.and_then(|at| view.snapshot.spaces.get(at)) else {
-            let gone = ("gone".to_owned(), theme.dim());
-            return vec![gone.clone(), gone, ports, time_wait];
+            let [none, gone] = ["-", "gone"].map(|text| (text.to_owned(), theme.dim()));
+            return vec![none, gone, ports, time_wait];
         };
         let least = if space.exact { "" } else { ">=" };
         let destination = view.labels.destination(space.dst, space.dst_port);

@@ -1,11 +1,11 @@
 //! A space: how it stands, who holds its ports, what failed, and its ports.
 //!
 //! ```text
-//! host: 10.0.0.1 -> 10.0.0.2:443
+//! netns host: 10.0.0.1 -> 10.0.0.2:443
 //! Has 312 of 28,232 ports left (98 % full); at this rate the next connect() fails in 14s.
 //! range 32768-60999  capacity 28,232  ...
 //! LAST 5m00s                                    p50     p99     max
-//! new/s   sparkline          463, max 480       held    ...
+//! new/s   sparkline     462, max 480            held    ...
 //! owners
 //! failures
 //! port map
@@ -75,7 +75,7 @@ pub(in crate::views::top) fn draw(view: &SpaceView<'_>, area: Rect, buf: &mut Bu
         listed(owners, height / 6),
         Part::lines(numbers.len()),
         Part::fixed(charts::HEIGHT),
-        port_map::part(view.map, canvas.width(), height / 3),
+        port_map::part(view.map, canvas.width(), height / 3, view.theme),
         listed(failed.len(), (height / 8).min(5)),
     ];
     let rows = share(height, &parts, &[5, 2, 6]);
@@ -109,19 +109,22 @@ fn is_of(failure: &Failure, key: &SpaceKey) -> bool {
     ) == (key.netns, key.src, key.dst, key.dst_port, key.dev)
 }
 
-/// `host: 10.0.0.1 -> 10.0.0.2:443`.
+/// `netns host: 10.0.0.1 -> 10.0.0.2:443`.
 pub(super) fn title_of(view: &SpaceView<'_>) -> Line<'static> {
     let SpaceView {
         key, labels, theme, ..
     } = view;
     let source = match view.space {
         Some(space) => labels.source(space),
-        None => key.src.to_string(),
+        None => match key.dev {
+            0 => key.src.to_string(),
+            index => format!("{}%{index}", key.src),
+        },
     };
     let destination = labels.destination(key.dst, key.dst_port);
     let netns = safe(labels.netns(key.netns).as_bytes(), *theme);
     Line::from(vec![
-        Span::styled(format!("{netns}: "), theme.dim()),
+        Span::styled(format!("netns {netns}: "), theme.dim()),
         Span::styled(format!("{source} -> {destination}"), theme.title()),
     ])
 }
@@ -187,9 +190,8 @@ fn numbers_of(space: &Space, width: usize, theme: Theme) -> Vec<Line<'static>> {
             theme.fill(space.fill),
         ),
     ];
-    if let Some(failures) = space.failures {
-        let style = if failures > 0 { theme.alarm() } else { plain };
-        items.push(("connect() failed".into(), grouped(failures), style));
+    if let Some(failures) = space.failures.filter(|&count| count > 0) {
+        items.push(("connect() failed".into(), grouped(failures), theme.alarm()));
     }
     words::flow(items, width, theme)
 }

@@ -9,7 +9,7 @@ const GAP: usize = 2;
 /// In front of each row: what marks the selected one.
 const MARK: u16 = 2;
 /// Narrower than this, a text column says nothing.
-const NARROWEST: usize = 8;
+const NARROWEST: usize = 15;
 
 /// A column.
 pub(super) struct Column {
@@ -139,13 +139,11 @@ impl Table<'_> {
     fn shrink(&self, widths: &mut [usize], room: usize) {
         let shown = widths.iter().filter(|width| **width > 0).count();
         let used: usize = widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1);
-        let texts = |widths: &mut [usize]| -> Vec<usize> {
-            let all = self.columns.iter().zip(widths.iter()).enumerate();
-            all.filter(|(_, (column, width))| column.kind == Kind::Text && **width > 0)
-                .map(|(at, _)| at)
-                .collect()
-        };
-        let texts = texts(widths);
+        let all = self.columns.iter().zip(widths.iter()).enumerate();
+        let texts: Vec<usize> = all
+            .filter(|(_, (column, width))| column.kind == Kind::Text && **width > 0)
+            .map(|(at, _)| at)
+            .collect();
         for _ in room..used {
             let widest = texts
                 .iter()

@@ -1,1 +1,6 @@
-
+mod drawn;
+mod map;
+mod pieces;
+mod process;
+mod scenes;
+mod space;

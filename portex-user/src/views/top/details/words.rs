@@ -115,23 +115,35 @@ pub(super) fn flow(
     columns: usize,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    const GAP: usize = 2;
+    let pair = |(name, value, style)| {
+        vec![
+            Span::styled(format!("{name} "), theme.dim()),
+            Span::styled(value, style),
+        ]
+    };
+    flow_spans(items.into_iter().map(pair), columns)
+}
+
+/// Items that flow into lines of so many columns; none is broken.
+pub(super) fn flow_spans(
+    items: impl Iterator<Item = Vec<Span<'static>>>,
+    columns: usize,
+) -> Vec<Line<'static>> {
+    const GAP: &str = "  ";
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut used = 0;
-    for (name, value, style) in items {
-        let long = text::width(&name) + 1 + text::width(&value);
-        if used == 0 || used + GAP + long > columns {
-            lines.push(Line::default());
-            used = 0;
-        }
-        if let Some(line) = lines.last_mut() {
-            if used > 0 {
-                line.push_span(Span::raw("  "));
-                used += GAP;
+    for item in items {
+        let long: usize = item.iter().map(|span| text::width(&span.content)).sum();
+        match lines.last_mut() {
+            Some(line) if used + GAP.len() + long <= columns => {
+                line.push_span(Span::raw(GAP));
+                line.extend(item);
+                used += GAP.len() + long;
             }
-            line.push_span(Span::styled(format!("{name} "), theme.dim()));
-            line.push_span(Span::styled(value, style));
-            used += long;
+            _ => {
+                lines.push(Line::from(item));
+                used = long;
+            }
         }
     }
     lines

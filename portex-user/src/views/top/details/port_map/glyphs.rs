@@ -6,20 +6,57 @@
 //! | colour only | letter and colour | `. : + #` and colour |
 //! | no colour | letter | shade, or `. : + #` |
 
-use ratatui::{
-    style::{Color, Style},
-    text::Span,
-};
+use std::fmt::Write as _;
+
+use ratatui::style::{Color, Style};
 
 use super::pack::Uses;
-use crate::{
-    attribution::snapshot::PortUse,
-    views::top::{Theme, details::chart::steps},
+use crate::{attribution::snapshot::PortUse, views::top::Theme};
+
+/// How densely a cell is drawn that stands for several ports.
+struct Density {
+    /// None of its ports is taken.
+    empty: char,
+    /// For shares below these, in per cent, and for what is more.
+    partly: &'static [(u32, char)],
+    more: char,
+    /// No connect() can get any of them.
+    gone: char,
+}
+
+const SHADES: Density = Density {
+    empty: '·',
+    partly: &[(50, '░'), (90, '▒')],
+    more: '▓',
+    gone: '█',
+};
+const ASCII: Density = Density {
+    empty: '.',
+    partly: &[(90, ':')],
+    more: '+',
+    gone: '#',
 };
 
-/// A cell that has a free port, from none taken to nearly all, and one that has none.
-const SHADES: ([char; 4], char) = (['·', '░', '▒', '▓'], '█');
-const ASCII: ([char; 3], char) = (['.', ':', '+'], '#');
+impl Density {
+    fn of(theme: Theme) -> &'static Self {
+        if theme.unicode { &SHADES } else { &ASCII }
+    }
+
+    fn glyph(&self, uses: &Uses) -> char {
+        let taken = uses.taken();
+        if uses.are_gone() {
+            self.gone
+        } else if taken > 0.0 {
+            let partly = self.partly.iter();
+            let level = partly
+                .copied()
+                .find(|(below, _)| taken * 100.0 < f64::from(*below));
+            level.map_or(self.more, |(_, glyph)| glyph)
+        } else {
+            self.empty
+        }
+    }
+}
 
 /// Name of a use in the legend.
 pub(super) fn name(of: PortUse) -> &'static str {
@@ -85,41 +122,21 @@ pub(super) fn key(of: PortUse, each: usize, theme: Theme) -> Option<(char, Style
     match of {
         PortUse::Blocked | PortUse::Reserved if !theme.color => Some((letter(of), style)),
         _ if !theme.color => None,
-        PortUse::Free => Some((density(0.0, false, theme), style)),
-        PortUse::Recyclable => Some((density(0.99, false, theme), style)),
-        _ => Some((density(1.0, true, theme), style)),
+        PortUse::Free => Some((Density::of(theme).empty, style)),
+        PortUse::Recyclable => Some((Density::of(theme).more, style)),
+        _ => Some((Density::of(theme).gone, style)),
     }
 }
 
-/// What the densities of cells of several ports mean.
-pub(super) fn densities(theme: Theme) -> Vec<Span<'static>> {
-    let (some, none) = if theme.unicode {
-        (SHADES.0.as_slice(), SHADES.1)
-    } else {
-        (ASCII.0.as_slice(), ASCII.1)
-    };
-    let (all, some) = some
-        .split_first()
-        .map_or((' ', some), |(all, some)| (*all, some));
-    let some: String = some.iter().collect();
-    vec![
-        Span::styled(all.to_string(), theme.dim()),
-        Span::raw(format!(" all free  {some} fewer  {none} none left")),
-    ]
-}
-
-fn density(taken: f64, gone: bool, theme: Theme) -> char {
-    let (levels, full) = if theme.unicode {
-        (SHADES.0.as_slice(), SHADES.1)
-    } else {
-        (ASCII.0.as_slice(), ASCII.1)
-    };
-    if gone {
-        return full;
+/// What the densities of cells of several ports mean: which share of them is taken.
+pub(super) fn densities(theme: Theme) -> String {
+    let density = Density::of(theme);
+    let mut text = format!("{} 0%", density.empty);
+    for (below, glyph) in density.partly {
+        // Writing to a String cannot fail.
+        let _ok = write!(text, " {glyph} <{below}%");
     }
-    let partly = levels.len().saturating_sub(1);
-    let at = steps(taken, u32::try_from(partly).unwrap_or(u32::MAX)).min(partly);
-    levels.get(at).copied().unwrap_or(full)
+    format!("{text} {} more {} full", density.more, density.gone)
 }
 
 /// A cell of so many ports.
@@ -134,7 +151,7 @@ pub(super) fn cell(uses: &Uses, each: usize, theme: Theme) -> (char, Style) {
     {
         return (letter(of), style);
     }
-    (density(uses.taken(), uses.are_gone(), theme), style)
+    (Density::of(theme).glyph(uses), style)
 }
 
 /// Two ports in one character, one above the other.

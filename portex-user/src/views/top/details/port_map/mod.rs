@@ -10,28 +10,21 @@ mod pack;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
 };
 
 pub(super) use glyphs::recyclable;
 use pack::{Grid, Uses};
 
-use super::{
-    SpaceView,
-    canvas::Canvas,
-    layout::Part,
-    space::title_of,
-    text::{self, grouped},
-};
+use super::{SpaceView, canvas::Canvas, layout::Part, space::title_of, text::grouped, words};
 use crate::{attribution::snapshot::PortMap, views::top::Theme};
 
 /// Columns of the number of a row's first port, and the space behind it.
 const NUMBER: u16 = 6;
 /// Below this width rows have no numbers.
 const NARROW: u16 = 24;
-/// Rows above the cells.
-const ABOVE: u16 = 2;
+/// Lines of the legend, at most.
+const COUNTS: usize = 3;
 
 /// How much room the heading may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +38,8 @@ pub(super) enum Legend {
 /// Draws the map alone, on the whole area.
 pub(in crate::views::top) fn draw_full(view: &SpaceView<'_>, area: Rect, buf: &mut Buffer) {
     let mut canvas = Canvas::new(area, buf, view.theme);
-    if canvas.height() < ABOVE + 3 {
+    let least = part(view.map, canvas.width(), 0, view.theme).least;
+    if canvas.height() <= least {
         draw(view.map, Legend::Full, &mut canvas);
         return;
     }
@@ -55,20 +49,28 @@ pub(in crate::views::top) fn draw_full(view: &SpaceView<'_>, area: Rect, buf: &m
 }
 
 /// The rows that it wants in a width: so many are enough.
-pub(super) fn part(map: Option<&PortMap>, width: u16, enough: u16) -> Part {
+pub(super) fn part(map: Option<&PortMap>, width: u16, enough: u16, theme: Theme) -> Part {
     let Some(map) = map.filter(|map| !map.ports.is_empty()) else {
         return Part::fixed(1);
     };
     let columns = usize::from(width.saturating_sub(left_of(width)).max(1));
-    let rows = map.ports.len().div_ceil(columns);
-    let most = u16::try_from(rows)
-        .unwrap_or(u16::MAX)
-        .saturating_add(ABOVE);
+    let above = above(map, width, theme);
+    let most = above.saturating_add(rows_of(map.ports.len().div_ceil(columns)));
     Part {
-        least: ABOVE + 1,
-        enough: most.min(enough.max(ABOVE + 2)),
+        least: above + 1,
+        enough: most.min(enough.max(above + 2)),
         most,
     }
+}
+
+/// Rows above the cells.
+fn above(map: &PortMap, width: u16, theme: Theme) -> u16 {
+    // Whether a cell is one port or several makes the legend shorter, not longer.
+    1 + rows_of(counts(Uses::of(&map.ports), 1, width.into(), theme).len())
+}
+
+fn rows_of(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 /// Draws it on the whole canvas.
@@ -84,7 +86,8 @@ pub(super) fn draw(map: Option<&PortMap>, legend: Legend, canvas: &mut Canvas<'_
     }
     let left = left_of(canvas.width());
     let columns = usize::from(canvas.width().saturating_sub(left));
-    let rows = usize::from(canvas.height().saturating_sub(ABOVE));
+    let above = above(map, canvas.width(), theme);
+    let rows = usize::from(canvas.height().saturating_sub(above));
     let Some(mut grid) = Grid::new(map.ports.len(), columns, rows) else {
         return;
     };
@@ -94,10 +97,10 @@ pub(super) fn draw(map: Option<&PortMap>, legend: Legend, canvas: &mut Canvas<'_
     });
     let doubled = halves.is_some();
     grid = halves.unwrap_or(grid);
-    heading(map, grid, canvas);
-    let each = if doubled { 2 } else { 1 };
+    heading(map, grid, doubled, canvas);
     let all: Vec<(usize, Vec<Uses>)> = grid.cells(map).collect();
-    for (row, lines) in (ABOVE..).zip(all.chunks(each)) {
+    let each = if doubled { 2 } else { 1 };
+    for (row, lines) in (above..).zip(all.chunks(each)) {
         let Some((first, upper)) = lines.first() else {
             break;
         };
@@ -134,58 +137,46 @@ fn nothing(canvas: &mut Canvas<'_>, why: &str) {
 }
 
 /// What a cell is, and how many ports have each use.
-fn heading(map: &PortMap, grid: Grid, canvas: &mut Canvas<'_>) {
+fn heading(map: &PortMap, grid: Grid, doubled: bool, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme();
-    let width = usize::from(canvas.width());
     let mut spans = vec![Span::styled(
         format!("PORT MAP {}", map.range),
         theme.title(),
     )];
-    if grid.each == 1 {
-        spans.push(Span::raw("  one cell = 1 port"));
-    } else {
-        let each = grouped(grid.each as u64);
-        spans.push(Span::raw(format!("  one cell = {each} ports  ")));
-        spans.extend(glyphs::densities(theme));
+    match grid.each {
+        1 if doubled => spans.push(Span::raw("  half a cell = 1 port, the upper row first")),
+        1 => spans.push(Span::raw("  one cell = 1 port")),
+        each => {
+            let each = grouped(each as u64);
+            spans.push(Span::raw(format!("  one cell = {each} ports  ")));
+            spans.push(Span::raw(glyphs::densities(theme)));
+        }
     }
     let mut lines = vec![Line::from(spans)];
-    lines.push(counts(Uses::of(&map.ports), grid.each, width, theme));
-    canvas.rows((0, ABOVE)).lines(&lines);
+    let width = canvas.width().into();
+    lines.extend(counts(Uses::of(&map.ports), grid.each, width, theme));
+    canvas.lines(&lines);
 }
 
-/// The count of each use, behind its glyph: as widely as there is room.
-fn counts(uses: Uses, each: usize, width: usize, theme: Theme) -> Line<'static> {
-    let line = |all: bool, gap: &str, space: &str| {
-        let mut spans: Vec<Span<'static>> = Vec::new();
-        for of in pack::USES {
-            let count = uses.count(of);
-            if count == 0 && !all {
-                continue;
-            }
-            if !spans.is_empty() {
-                spans.push(Span::raw(gap.to_owned()));
-            }
-            if let Some((glyph, style)) = glyphs::key(of, each, theme) {
-                spans.push(Span::styled(format!("{glyph}{space}"), style));
-            }
-            let name = glyphs::name(of);
-            let text = format!("{} {name}", grouped(count.into()));
-            spans.push(Span::styled(text, Style::new()));
-        }
-        Line::from(spans)
+/// The count of each use, behind its glyph, in a line if that can be.
+fn counts(uses: Uses, each: usize, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let lines = |all: bool| {
+        let shown = pack::USES.into_iter().map(|of| (of, uses.count(of)));
+        let items = shown
+            .filter(|(_, count)| *count > 0 || all)
+            .map(|(of, count)| {
+                let text = format!("{} {}", grouped(count.into()), glyphs::name(of));
+                match glyphs::key(of, each, theme) {
+                    Some((glyph, style)) => {
+                        vec![Span::styled(format!("{glyph} "), style), Span::raw(text)]
+                    }
+                    None => vec![Span::raw(text)],
+                }
+            });
+        let mut lines = words::flow_spans(items, width);
+        lines.truncate(COUNTS);
+        lines
     };
-    let roomy = [
-        line(true, "  ", " "),
-        line(false, "  ", " "),
-        line(true, " ", ""),
-    ];
-    let fits = |line: &&Line<'_>| {
-        let spans = line.spans.iter();
-        spans.map(|span| text::width(&span.content)).sum::<usize>() <= width
-    };
-    roomy
-        .iter()
-        .find(fits)
-        .cloned()
-        .unwrap_or_else(|| line(false, " ", ""))
+    let all = lines(true);
+    if all.len() == 1 { all } else { lines(false) }
 }

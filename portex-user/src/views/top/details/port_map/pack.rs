@@ -12,6 +12,18 @@ pub(super) const USES: [PortUse; 6] = [
     PortUse::Reserved,
 ];
 
+/// Where a use stands among them.
+fn place(port: PortUse) -> usize {
+    match port {
+        PortUse::Free => 0,
+        PortUse::InUse => 1,
+        PortUse::TimeWait => 2,
+        PortUse::Recyclable => 3,
+        PortUse::Blocked => 4,
+        PortUse::Reserved => 5,
+    }
+}
+
 /// How many ports have each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses([u32; USES.len()]);
@@ -20,8 +32,8 @@ impl Uses {
     pub(super) fn of(ports: &[PortUse]) -> Self {
         let mut uses = Self::default();
         for &port in ports {
-            for (count, of) in uses.0.iter_mut().zip(USES) {
-                *count += u32::from(of == port);
+            if let Some(count) = uses.0.get_mut(place(port)) {
+                *count += 1;
             }
         }
         uses
@@ -29,11 +41,7 @@ impl Uses {
 
     /// Ports of one use.
     pub(super) fn count(&self, port: PortUse) -> u32 {
-        let counts = self.0.iter().zip(USES);
-        counts
-            .filter(|(_, of)| *of == port)
-            .map(|(count, _)| count)
-            .sum()
+        self.0.get(place(port)).copied().unwrap_or(0)
     }
 
     /// All ports.

@@ -23,7 +23,7 @@ pub(super) const HEIGHT: usize = 4;
 const NAME: u16 = 8;
 const BEHIND: u16 = 15;
 /// Columns of the table at the right, and those without which it is left out.
-const TIMES: u16 = 31;
+const TIMES: u16 = 33;
 const WIDE: u16 = 72;
 
 /// Draws them.
@@ -105,7 +105,7 @@ fn times(view: &SpaceView<'_>, canvas: &mut Canvas<'_>, column: u16) {
     canvas.put(column, 3, "flow", theme.dim());
     let text = flow.map_or_else(
         || "not watched".to_owned(),
-        |(taken, given)| format!("{}/s taken, {}/s given back", rate(taken), rate(given)),
+        |(taken, freed)| format!("{}/s new, {}/s freed", rate(taken), rate(freed)),
     );
     canvas.put(beside, 3, &text, Style::new());
 }

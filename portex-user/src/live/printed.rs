@@ -1,0 +1,119 @@
+//! Prints frames, one after the other.
+
+use std::{
+    io::{self, Write},
+    pin::Pin,
+    time::Duration,
+};
+
+use super::Frames;
+use crate::{
+    observe::{Audience, Model, Watched, Wish, monotonic},
+    views::{
+        snapshot::{self, About, Tables},
+        top::{Frame, batch},
+    },
+};
+
+/// In which form.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// One JSON object a line.
+    Json,
+    /// Tables.
+    Text(Tables),
+}
+
+/// The audience that is a file or a pipe.
+pub struct Printed<W> {
+    out: W,
+    frames: Frames,
+    form: Form,
+    /// Frames that are still to come; `None`: no end.
+    left: Option<u64>,
+    stop: Pin<Box<dyn Future<Output = ()>>>,
+    next: Option<Duration>,
+    ended: bool,
+}
+
+impl<W: Write> Printed<W> {
+    /// So many frames to a writer, which should be buffered.
+    pub fn new(
+        out: W,
+        frames: Frames,
+        form: Form,
+        count: Option<u64>,
+        stop: impl Future<Output = ()> + 'static,
+    ) -> Self {
+        Self {
+            out,
+            frames,
+            form,
+            left: count,
+            stop: Box::pin(stop),
+            next: None,
+            ended: false,
+        }
+    }
+
+    fn print(&mut self, frame: &Frame) -> io::Result<()> {
+        let status = &frame.status;
+        let about = About {
+            kernel: &status.kernel,
+            attach: status.attach.as_deref(),
+            time: status.time,
+            uptime: status.uptime,
+        };
+        match &self.form {
+            Form::Json => snapshot::json(&mut self.out, &frame.snapshot, &about)?,
+            Form::Text(tables) => batch::text(&mut self.out, frame, &about, tables)?,
+        }
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Audience for Printed<W> {
+    fn next_look(&self) -> Option<Duration> {
+        if self.ended {
+            return Some(Duration::ZERO);
+        }
+        self.next
+    }
+
+    fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
+        if self.ended {
+            return Ok(Wish::Leave);
+        }
+        let frame = self.frames.make(model, now);
+        match self.print(&frame) {
+            // The reader has what it wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Wish::Leave),
+            outcome => outcome?,
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Ok(Wish::Leave);
+            }
+        }
+        // In step, unless it cannot keep up.
+        let interval = self.frames.interval;
+        let due = self.next.unwrap_or_default() + interval;
+        let now = monotonic();
+        self.next = Some(if due > now { due } else { now + interval });
+        Ok(Wish::GoOn)
+    }
+
+    fn scanned(&mut self, watched: &Watched) -> io::Result<()> {
+        self.frames.scanned(watched);
+        self.next.get_or_insert_with(monotonic);
+        Ok(())
+    }
+
+    async fn wake(&mut self) {
+        (&mut self.stop).await;
+        self.ended = true;
+        // Not to be polled again.
+        self.stop = Box::pin(std::future::pending());
+    }
+}

@@ -1,0 +1,58 @@
+//! What the threads may do.
+
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+
+/// Keeps what `/proc` of other users' processes needs: executables and open files.
+pub(super) fn keep_for_proc() {
+    told(keep(&[
+        Capability::CAP_SYS_PTRACE,
+        Capability::CAP_DAC_READ_SEARCH,
+    ]));
+}
+
+/// Keeps no capability: what a resolver does with an answer from the network is none of ours.
+pub(super) fn keep_none() {
+    told(keep(&[]));
+}
+
+/// Of those that the calling thread has.
+fn keep(wanted: &[Capability]) -> Result<(), CapsError> {
+    let held = caps::read(None, CapSet::Permitted)?;
+    let wanted = wanted.iter().copied();
+    let kept: CapsHashSet = wanted.filter(|cap| held.contains(cap)).collect();
+    caps::set(None, CapSet::Inheritable, &CapsHashSet::new())?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}
+
+fn told(kept: Result<(), CapsError>) {
+    if let Err(error) = kept {
+        log::warn!("capabilities of a thread are not given up: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_what_it_needs_and_other_threads_all() {
+        let held = || caps::read(None, CapSet::Permitted).expect("readable");
+        let before = held();
+        let on_thread = |keep: fn()| {
+            let thread = std::thread::spawn(move || {
+                keep();
+                caps::read(None, CapSet::Permitted).expect("readable")
+            });
+            thread.join().expect("no panic")
+        };
+        assert_eq!(on_thread(keep_none), CapsHashSet::new());
+        let proc = [Capability::CAP_SYS_PTRACE, Capability::CAP_DAC_READ_SEARCH];
+        let expected = proc
+            .into_iter()
+            .filter(|cap| before.contains(cap))
+            .collect();
+        assert_eq!(on_thread(keep_for_proc), expected);
+        assert_eq!(held(), before);
+    }
+}
