@@ -12,7 +12,6 @@ use crate::{
     clock::Clock,
     event::{Event, Losses},
     filter::Filter,
-    inventory::cgroups::Cgroups,
     source::EventSource,
     views::{Context, EventView},
 };
@@ -60,15 +59,14 @@ pub async fn run<S: EventSource, V: EventView>(
         view,
         filter,
         most: limits.events.unwrap_or(u64::MAX),
-        clock: Clock::default(),
-        cgroups: Cgroups::new(),
+        clock: source.clock(),
         totals: Totals::default(),
     };
     let outcome = pump.until_stopped(source, limits.duration, stop).await;
     let mut rest = Vec::new();
     source.finish(&mut rest);
     let outcome = outcome.and_then(|()| {
-        pump.show(&rest)?;
+        pump.show(source, &rest)?;
         pump.tell_losses(source)?;
         pump.view.flush()
     });
@@ -86,7 +84,6 @@ struct Pump<'a, V> {
     filter: &'a Filter,
     most: u64,
     clock: Clock,
-    cgroups: Cgroups,
     totals: Totals,
 }
 
@@ -114,8 +111,9 @@ impl<V: EventView> Pump<'_, V> {
                 () = &mut deadline => return Ok(()),
                 more = source.fill(&mut events) => more?,
             };
-            self.show(&events)?;
-            if told_at.elapsed() >= LOSS_INTERVAL {
+            self.show(source, &events)?;
+            // A recording is told at its own pace.
+            if told_at.elapsed() >= LOSS_INTERVAL || self.clock.is_fixed() {
                 told_at = Instant::now();
                 self.clock.follow();
                 self.tell_losses(source)?;
@@ -127,20 +125,17 @@ impl<V: EventView> Pump<'_, V> {
         }
     }
 
-    fn show(&mut self, events: &[Event]) -> io::Result<()> {
+    fn show<S: EventSource>(&mut self, source: &mut S, events: &[Event]) -> io::Result<()> {
         for event in events {
             if self.totals.events() >= self.most {
                 break;
             }
             let owner = &event.owner;
-            if !self
-                .filter
-                .matches(event, || self.cgroups.path(owner.cgroup, owner.pid))
-            {
+            if !self.filter.matches(event, || source.cgroup(owner)) {
                 continue;
             }
             let cgroup = if V::SHOWS_CGROUP {
-                self.cgroups.path(owner.cgroup, owner.pid)
+                source.cgroup(owner)
             } else {
                 None
             };
@@ -162,7 +157,7 @@ impl<V: EventView> Pump<'_, V> {
         if since == Losses::default() {
             return Ok(());
         }
-        self.view.lost(&since)
+        self.view.lost(&since, self.clock.timestamp(source.now()))
     }
 }
 

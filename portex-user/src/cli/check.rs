@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> ExitCode {
     if args.crit < args.warn {
         return unknown("--crit is below --warn");
     }
-    let (status, line) = match observe::picture(&args.observed, verbose) {
+    let (status, line) = match observe::picture(&args.observed, None, verbose) {
         Ok(picture) => {
             let thresholds = Thresholds {
                 warn: args.warn,

@@ -6,6 +6,8 @@ mod demo;
 mod log;
 mod observe;
 mod options;
+mod record;
+mod replayed;
 mod snapshot;
 mod stop;
 mod top;
@@ -35,6 +37,7 @@ enum Command {
     Trace(trace::Args),
     Snapshot(snapshot::Args),
     Check(check::Args),
+    Record(record::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorkload {
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::run(args, cli.verbose),
         Command::Snapshot(args) => snapshot::run(args, cli.verbose),
         Command::Check(args) => return check::run(args, cli.verbose),
+        Command::Record(args) => record::run(args, cli.verbose),
         Command::Demo(args) => demo::run(args, cli.verbose),
         Command::DemoWorkload { role } => crate::demo::workload::main(role.as_deref()),
     };

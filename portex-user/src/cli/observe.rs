@@ -2,11 +2,14 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use anyhow::ensure;
 use jiff::Timestamp;
-use tokio::{select, time::sleep};
+use tokio::{select, sync::watch, time::sleep};
 
 use super::{
     options::{How, Which, duration, tell_attached},
+    record::ToFile,
+    replayed::{finish, limited, tell_end},
     runtime, say, stop,
 };
 use crate::{
@@ -16,7 +19,8 @@ use crate::{
     input::Input,
     inventory::Look,
     kernel::Session,
-    observe::{self, Model, Scanned, Scanner, Walks, monotonic},
+    observe::{self, Journal, Model, Scanned, Scanner, Walks, monotonic},
+    recording::{Header, Pace, Reader},
     source::{EventSource as _, Live},
 };
 
@@ -27,7 +31,7 @@ pub(super) struct Observed {
     which: Which,
     /// Trace that long first (5s, 1m): then rates, failures and the owners of new TIME_WAITs are known
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "How to trace")]
-    watch: Option<Duration>,
+    pub(super) watch: Option<Duration>,
     #[command(flatten)]
     how: How,
 }
@@ -37,29 +41,39 @@ pub(super) struct Picture {
     pub(super) snapshot: Snapshot,
     pub(super) kernel: String,
     /// Name of the way; `None`: nothing was traced.
-    pub(super) attach: Option<&'static str>,
+    pub(super) attach: Option<String>,
     pub(super) time: Timestamp,
     pub(super) uptime: Duration,
 }
 
 /// Looks at the host, watching first when that was asked for.
-pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
+pub(super) fn picture(
+    args: &Observed,
+    record: Option<&ToFile>,
+    verbose: u8,
+) -> anyhow::Result<Picture> {
     let began = monotonic();
+    let clock = Clock::default();
     let filter = args.which.filter()?;
     let look = Look {
         netns: filter.netns,
         owners: true,
     };
     let (mut snapshot, attach) = if let Some(time) = args.watch {
-        let (snapshot, way) = watched(args, time, look, filter.netns, verbose)?;
-        (snapshot, Some(way))
+        let record = Record {
+            to: record,
+            began,
+            clock: &clock,
+        };
+        let (snapshot, way) = watched(args, time, look, &record, verbose)?;
+        (snapshot, Some(way.to_owned()))
     } else {
         (once(&look, verbose), None)
     };
     let now = snapshot.time;
     observe::narrow(&mut snapshot, &filter);
     Ok(Picture {
-        time: Clock::default().timestamp(now),
+        time: clock.timestamp(now),
         snapshot,
         kernel: rustix::system::uname()
             .release()
@@ -68,6 +82,51 @@ pub(super) fn picture(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
         attach,
         uptime: now.saturating_sub(began),
     })
+}
+
+/// What a recording of such a watch has come to in the end.
+pub(super) fn replayed(args: &Observed, reader: &mut Reader) -> anyhow::Result<Picture> {
+    let filter = limited(args.which.recorded(), reader);
+    let mut model = Model::default();
+    let (_unchanged, pace) = watch::channel(Pace::AtOnce);
+    let replayed = runtime()?.block_on(async {
+        let signals = stop::signals(stop::Rest::Write)?;
+        anyhow::Ok(observe::replay(reader, pace, &mut model, &mut (), signals).await?)
+    })?;
+    ensure!(replayed.ended.is_some(), "ended by a signal");
+    tell_end(reader);
+    let mut snapshot = model.snapshot(replayed.at);
+    observe::narrow(&mut snapshot, &filter);
+    let header = reader.header();
+    Ok(Picture {
+        time: header.clock().timestamp(replayed.at),
+        snapshot,
+        kernel: header.kernel.clone(),
+        attach: Some(header.attach.clone()),
+        uptime: replayed.at.saturating_sub(header.started()),
+    })
+}
+
+/// Whether a watch is recorded, and what its recording begins with.
+struct Record<'a> {
+    to: Option<&'a ToFile>,
+    began: Duration,
+    clock: &'a Clock,
+}
+
+impl Record<'_> {
+    fn begin(&self, way: &str, netns: Option<u32>) -> anyhow::Result<Option<Journal>> {
+        let header = Header::here(way, self.began, self.clock, netns);
+        self.to.map_or(Ok(None), |to| to.begin(&header))
+    }
+
+    fn end(&self, journal: Option<Journal>, at: Duration) -> anyhow::Result<()> {
+        let name = self.to.and_then(ToFile::name);
+        if let (Some(journal), Some(name)) = (journal, name) {
+            finish(journal, at, at.saturating_sub(self.began), &name)?;
+        }
+        Ok(())
+    }
 }
 
 /// One scan.
@@ -92,18 +151,21 @@ fn watched(
     args: &Observed,
     time: Duration,
     look: Look,
-    netns: Option<u32>,
+    record: &Record<'_>,
     verbose: u8,
 ) -> anyhow::Result<(Snapshot, &'static str)> {
     // The model needs everybody's: ports are shared by all processes of a namespace.
+    let netns = look.netns;
     let options = args.how.session(netns, verbose);
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
+        let way = session.attached().way.name();
+        // While there are privileges to make the file.
+        let mut journal = record.begin(way, netns)?;
         let mut scanner = Scanner::start(look)?;
         session.drop_privileges()?;
         let signals = stop::signals(stop::Rest::Work)?;
         tell_attached(session.attached());
-        let way = session.attached().way.name();
         let mut live = Live::new(session, ring);
         let stop = async {
             select! {
@@ -112,10 +174,12 @@ fn watched(
             }
         };
         let mut model = Model::default();
-        let watched = observe::watch(&mut live, &mut scanner, &mut model, &mut (), stop).await?;
+        let watched =
+            observe::watch(&mut live, &mut scanner, &mut model, &mut journal, stop).await?;
         // Before the programs are taken off: that takes a while, in which nothing is seen any more.
         let snapshot = model.snapshot(monotonic());
         live.finish(&mut Vec::new());
+        record.end(journal, snapshot.time)?;
         if let Some(watched) = watched {
             tell(&watched.scanned, watched.refusal, verbose);
         }

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, tz::TimeZone};
 use rustix::param::page_size;
 
-use super::say;
+use super::{replayed::bad_usage, say};
 use crate::{
     escape,
     filter::{Endpoint, Filter},
@@ -48,6 +48,27 @@ pub(super) struct Which {
 }
 
 impl Which {
+    /// Of a recording: what is named need not exist on this host, now.
+    pub(super) fn recorded(&self) -> Filter {
+        let netns = self.netns.as_deref().map(|netns| {
+            netns.parse().unwrap_or_else(|_| {
+                bad_usage("--netns: in a replay, a network namespace is given by its inode number")
+            })
+        });
+        Filter {
+            pid: self.pid,
+            comm: self.comm.clone(),
+            src: self.src,
+            dst: self.dst,
+            netns,
+            cgroup: self.cgroup.as_deref().map(|path| {
+                let inside = path.strip_prefix("/sys/fs/cgroup").unwrap_or(path);
+                format!("/{}", inside.trim_matches('/'))
+            }),
+            failures: false,
+        }
+    }
+
     /// Checks what must exist.
     pub(super) fn filter(&self) -> anyhow::Result<Filter> {
         if let Some(pid) = self.pid {

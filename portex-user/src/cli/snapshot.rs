@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write as _};
 use super::{
     observe,
     options::{self, ColorChoice},
+    record::ToFile,
+    replayed::{FromFile, bad_usage},
 };
 use crate::{
     fields,
@@ -21,6 +23,10 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     observed: observe::Observed,
+    #[command(flatten)]
+    replay: FromFile,
+    #[command(flatten)]
+    record: ToFile,
     /// One JSON object
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -49,10 +55,20 @@ fn after_help() -> String {
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    let picture = observe::picture(&args.observed, verbose)?;
+    let watches = args.observed.watch.is_some();
+    if watches && args.replay.is_given() {
+        bad_usage("--watch cannot be used with --replay: the recording says how long was watched");
+    }
+    if !watches && args.record.is_given() {
+        bad_usage("--record needs --watch TIME: without, nothing happens that could be recorded");
+    }
+    let picture = match args.replay.open()? {
+        Some(mut reader) => observe::replayed(&args.observed, &mut reader)?,
+        None => observe::picture(&args.observed, Some(&args.record), verbose)?,
+    };
     let about = About {
         kernel: &picture.kernel,
-        attach: picture.attach,
+        attach: picture.attach.as_deref(),
         time: picture.time,
         uptime: picture.uptime,
     };

@@ -4,13 +4,15 @@ use std::io::{self, BufWriter};
 
 use super::{
     options::{How, Output, Which, tell_attached, tell_totals},
+    replayed::{FromFile, Speed, limited, tell_end},
     runtime, say, stop,
 };
 use crate::{
     fields,
     filter::Filter,
     kernel::{Options, Session},
-    source::Live,
+    recording::{Pace, Reader},
+    source::{EventSource, Live, Replay},
     stream::{self, Limits, Totals},
     views::{Json, Trace},
 };
@@ -29,10 +31,14 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Which events")]
     failures: bool,
     /// Every state change of outbound connections too
-    #[arg(long, help_heading = "Which events", conflicts_with = "failures")]
+    #[arg(long, help_heading = "Which events", conflicts_with_all = ["failures", "replay"])]
     states: bool,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    replay: FromFile,
+    #[command(flatten)]
+    speed: Speed,
     #[command(flatten)]
     output: Output,
     /// Stop after this many events
@@ -45,6 +51,9 @@ fn after_help() -> String {
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
+    if let Some(reader) = args.replay.open()? {
+        return replay(args, reader, verbose);
+    }
     let filter = Filter {
         failures: args.failures,
         ..args.which.filter()?
@@ -66,17 +75,42 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         let totals = show(&mut live, &args.output, &filter, limits, stop).await?;
-        tell_totals(&totals);
-        if totals.events() == 0 && verbose > 0 {
-            say("portex: nothing happened, or nothing that the filters let through");
-        }
+        tell(&totals, verbose);
         Ok(())
     })
 }
 
+/// Shows the events of a recording, or the first of them.
+fn replay(args: &Args, reader: Reader, verbose: u8) -> anyhow::Result<()> {
+    let filter = Filter {
+        failures: args.failures,
+        ..limited(args.which.recorded(), &reader)
+    };
+    let limits = Limits {
+        events: args.count,
+        duration: None,
+    };
+    let pace = args.speed.or(Pace::AtOnce);
+    let mut replay = Replay::new(reader, pace, args.output.duration);
+    runtime()?.block_on(async {
+        let stop = stop::signals(stop::Rest::Write)?;
+        let totals = show(&mut replay, &args.output, &filter, limits, stop).await?;
+        tell(&totals, verbose);
+        tell_end(replay.reader());
+        Ok(())
+    })
+}
+
+fn tell(totals: &Totals, verbose: u8) {
+    tell_totals(totals);
+    if totals.events() == 0 && verbose > 0 {
+        say("portex: nothing happened, or nothing that the filters let through");
+    }
+}
+
 /// Shows events in the form that was asked for.
-pub(super) async fn show(
-    live: &mut Live,
+pub(super) async fn show<S: EventSource>(
+    source: &mut S,
     output: &Output,
     filter: &Filter,
     limits: Limits,
@@ -84,9 +118,9 @@ pub(super) async fn show(
 ) -> io::Result<Totals> {
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     if output.json {
-        stream::run(live, &mut Json::new(out), filter, limits, stop).await
+        stream::run(source, &mut Json::new(out), filter, limits, stop).await
     } else {
         let mut view = Trace::new(out, output.style());
-        stream::run(live, &mut view, filter, limits, stop).await
+        stream::run(source, &mut view, filter, limits, stop).await
     }
 }

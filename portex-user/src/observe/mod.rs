@@ -5,11 +5,15 @@
 //! * `model`: the model, fed with inputs
 //! * `watch`: events into the model, corrected by scans
 //! * `audience`: who follows a watch: a recording, a screen
+//! * `journal`: the audience that records
+//! * `replay`: a recording into the model, at a pace
 //! * `narrow`: a snapshot of what is wanted only
 
 mod audience;
+mod journal;
 mod model;
 mod narrow;
+mod replay;
 mod scan;
 mod scanner;
 mod watch;
@@ -19,8 +23,10 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use audience::{Audience, Wish};
+pub use journal::Journal;
 pub use model::Model;
 pub use narrow::narrow;
+pub use replay::{Replayed, linger, replay};
 pub use scan::{Scanned, Walks, scan};
 pub use scanner::Scanner;
 pub use watch::{Watched, watch};

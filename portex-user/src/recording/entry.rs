@@ -19,6 +19,8 @@ const EVENTS: usize = 512;
 /// Things found of an entry. A namespace takes 8 KiB when it is read, of which a file may claim a few
 /// bytes.
 const FOUND: usize = 256;
+/// No clock comes near: times can be added up without overflow, as nanoseconds too. 36 years.
+const LATEST: Duration = Duration::from_nanos(1 << 60);
 /// No loss counter comes near: their sum cannot overflow.
 const MOST_LOST: u64 = 1 << 56;
 
@@ -55,6 +57,8 @@ impl Kind {
         })
     }
 }
+
+const BEYOND: &str = "a time beyond all bounds";
 
 /// Why an input cannot be written; why what was read is none.
 pub(super) type Fault = Cow<'static, str>;
@@ -166,9 +170,9 @@ pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Read, Fault> {
     let input = match kind {
         Kind::Header => return Ok(Read::Header(whole(bytes)?)),
         Kind::End => return whole::<()>(bytes).map(|()| Read::End),
-        Kind::Watch => Input::Watch(time(whole(bytes)?)),
-        Kind::ScanBegins => Input::ScanBegins(time(whole(bytes)?)),
-        Kind::Snapshot => Input::Snapshot(time(whole(bytes)?)),
+        Kind::Watch => Input::Watch(time(whole(bytes)?)?),
+        Kind::ScanBegins => Input::ScanBegins(time(whole(bytes)?)?),
+        Kind::Snapshot => Input::Snapshot(time(whole(bytes)?)?),
         Kind::Cgroup => {
             let (id, path): (u64, Option<Arc<str>>) = whole(bytes)?;
             Input::Cgroup { id, path }
@@ -178,7 +182,7 @@ pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Read, Fault> {
         Kind::Found => Input::Found(Cow::Owned(found(bytes)?)),
         Kind::ScanEnds => {
             let (sight, at): (Sight, u64) = whole(bytes)?;
-            let at = time(at);
+            let at = time(at)?;
             Input::ScanEnds { sight, at }
         }
     };
@@ -199,8 +203,12 @@ fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Fault> {
     postcard::take_from_bytes(bytes).map_err(|error| error.to_string().into())
 }
 
-fn time(nanos: u64) -> Duration {
-    Duration::from_nanos(nanos)
+fn time(nanos: u64) -> Result<Duration, Fault> {
+    let time = Duration::from_nanos(nanos);
+    if time > LATEST {
+        return Err(BEYOND.into());
+    }
+    Ok(time)
 }
 
 fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
@@ -210,6 +218,7 @@ fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
     }
     records
         .map(|record| match decode(record) {
+            Ok(Decoded::Event(event)) if event.time > LATEST => Err(BEYOND.into()),
             Ok(Decoded::Event(event)) => Ok(event),
             Ok(Decoded::Unarmed(_) | Decoded::Rearmed { .. }) => {
                 Err("an event that is not settled".into())
@@ -235,7 +244,7 @@ fn found(mut bytes: &[u8]) -> Result<Vec<Found>, Fault> {
         }
         let (found, rest) = take(bytes)?;
         if !is_bounded(&found) {
-            return Err("a time beyond all bounds".into());
+            return Err(BEYOND.into());
         }
         all.push(found);
         bytes = rest;
@@ -243,15 +252,13 @@ fn found(mut bytes: &[u8]) -> Result<Vec<Found>, Fault> {
     Ok(all)
 }
 
-/// Times can be added up without overflow, as all others can.
 fn is_bounded(found: &Found) -> bool {
-    let most = Duration::from_nanos(u64::MAX);
     match found {
         Found::Namespace(namespace) => {
             let rules = &namespace.rules;
-            rules.tw_reuse_delay <= most && rules.fin_timeout <= most
+            rules.tw_reuse_delay <= LATEST && rules.fin_timeout <= LATEST
         }
-        Found::Socket(socket) => socket.time_wait.is_none_or(|left| left <= most),
+        Found::Socket(socket) => socket.time_wait.is_none_or(|left| left <= LATEST),
         Found::Unreadable(_) | Found::Blocked(_) | Found::NoTimestamps(_) => true,
     }
 }

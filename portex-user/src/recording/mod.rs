@@ -55,4 +55,6 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,3 @@
 mod golden;
 mod read;
-mod samples;
 mod write;

@@ -19,7 +19,7 @@ use super::{
 use crate::{escape, input::Input};
 
 /// What is gathered is written at least this often, so that no more is lost with portex.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH: Duration = Duration::from_millis(500);
 /// Size and checksum of a block.
 const BLOCK_HEAD: u64 = 8;
 /// Room that is kept for the end: a block with the last two entries, of which one has a varint of 10
@@ -137,17 +137,12 @@ impl Writer {
         Ok(self.room)
     }
 
-    /// Writes what was gathered, if it has been waiting for a second. To be called about that often.
+    /// Writes what was gathered, if it has been waiting for half a second. To be called that often.
     pub fn tick(&mut self) -> io::Result<()> {
         if self.flushed.elapsed() >= FLUSH {
             self.flush()?;
         }
         Ok(())
-    }
-
-    /// When [`Self::tick`] has something to do next.
-    pub fn next_tick(&self) -> Instant {
-        self.flushed + FLUSH
     }
 
     /// Bytes that the file has.

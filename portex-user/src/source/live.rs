@@ -1,6 +1,6 @@
 //! Events of the running kernel.
 
-use std::{io, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use bytes::BytesMut;
 use log::warn;
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     decode::decode,
-    event::{Event, Losses},
+    event::{Event, Losses, Owner},
+    inventory::cgroups::Cgroups,
     kernel::{Ring, Session},
 };
 
@@ -28,6 +29,8 @@ pub struct Live {
     /// Samples copied out, so that their places in the ring are free again before any work is done.
     batch: BytesMut,
     undecodable: u64,
+    /// Where somebody asks for them.
+    cgroups: Option<Cgroups>,
 }
 
 impl Live {
@@ -39,6 +42,7 @@ impl Live {
             order: Order::default(),
             batch: BytesMut::new(),
             undecodable: 0,
+            cgroups: None,
         }
     }
 
@@ -100,6 +104,15 @@ impl EventSource for Live {
         let mut losses = self.session.losses();
         losses.undecodable += self.undecodable;
         losses
+    }
+
+    fn cgroup(&mut self, owner: &Owner) -> Option<Arc<str>> {
+        let cgroups = self.cgroups.get_or_insert_default();
+        cgroups.path(owner.cgroup, owner.pid)
+    }
+
+    fn now(&self) -> Duration {
+        monotonic()
     }
 }
 

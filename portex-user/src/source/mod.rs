@@ -2,14 +2,19 @@
 
 mod live;
 mod order;
+mod replay;
 mod script;
 
-use std::io;
+use std::{io, sync::Arc, time::Duration};
 
 pub use live::Live;
+pub use replay::Replay;
 pub use script::Script;
 
-use crate::event::{Event, Losses};
+use crate::{
+    clock::Clock,
+    event::{Event, Losses, Owner},
+};
 
 /// A source of events, in the order of kernel time.
 #[expect(
@@ -26,4 +31,15 @@ pub trait EventSource {
 
     /// What was lost since the beginning.
     fn losses(&self) -> Losses;
+
+    /// The path of the cgroup that an event's owner is in; `None` where it cannot be known.
+    fn cgroup(&mut self, owner: &Owner) -> Option<Arc<str>>;
+
+    /// From kernel time to the time of day.
+    fn clock(&self) -> Clock {
+        Clock::default()
+    }
+
+    /// What time it is, by `CLOCK_MONOTONIC` of where the events come from.
+    fn now(&self) -> Duration;
 }

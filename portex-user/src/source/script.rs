@@ -1,9 +1,9 @@
 //! Events written down by a test.
 
-use std::{collections::VecDeque, io};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use super::EventSource;
-use crate::event::{Event, Losses};
+use crate::event::{Event, Losses, Owner};
 
 /// Hands out batches of events, one at a call.
 #[derive(Debug, Default)]
@@ -32,5 +32,13 @@ impl EventSource for Script {
 
     fn losses(&self) -> Losses {
         self.losses
+    }
+
+    fn cgroup(&mut self, _owner: &Owner) -> Option<Arc<str>> {
+        None
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
     }
 }

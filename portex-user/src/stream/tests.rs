@@ -1,5 +1,7 @@
 use std::future::pending;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     event::{Kind, samples},
@@ -26,7 +28,7 @@ impl EventView for Memory {
         Ok(())
     }
 
-    fn lost(&mut self, since_last: &Losses) -> io::Result<()> {
+    fn lost(&mut self, since_last: &Losses, _at: Timestamp) -> io::Result<()> {
         self.lost.push(*since_last);
         Ok(())
     }

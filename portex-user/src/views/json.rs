@@ -39,11 +39,11 @@ impl<W: io::Write> EventView for Json<W> {
         self.line(&Line { event, context })
     }
 
-    fn lost(&mut self, since_last: &Losses) -> io::Result<()> {
+    fn lost(&mut self, since_last: &Losses, now: Timestamp) -> io::Result<()> {
         for (kind, count) in since_last.by_kind() {
             if count != 0 && kind != "skipped" {
                 self.line(&Lost {
-                    time: rfc3339(Timestamp::now()),
+                    time: rfc3339(now),
                     event: "lost",
                     kind,
                     count,

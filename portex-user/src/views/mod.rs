@@ -9,6 +9,8 @@ mod trace;
 
 use std::io;
 
+use jiff::Timestamp;
+
 pub use json::Json;
 pub use trace::{Style, Trace};
 
@@ -35,7 +37,7 @@ pub trait EventView {
     fn event(&mut self, event: &Event, context: Context<'_>) -> io::Result<()>;
 
     /// Shows what was lost since the last time, by kind; never called when that is nothing.
-    fn lost(&mut self, since_last: &Losses) -> io::Result<()>;
+    fn lost(&mut self, since_last: &Losses, now: Timestamp) -> io::Result<()>;
 
     /// A batch is over: what was written shall be seen.
     fn flush(&mut self) -> io::Result<()>;

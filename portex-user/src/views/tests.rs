@@ -1,6 +1,6 @@
 use std::{net::Ipv6Addr, time::Duration};
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::*;
 use crate::event::{Cause, Kind, Restrictions, RingFull, TcpState, samples};
@@ -120,7 +120,9 @@ fn losses_in_json_are_a_line_for_each_kind() {
         ..Losses::default()
     };
     let mut out = Vec::new();
-    Json::new(&mut out).lost(&losses).expect("writes to memory");
+    Json::new(&mut out)
+        .lost(&losses, Timestamp::UNIX_EPOCH)
+        .expect("writes to memory");
     let lines: Vec<serde_json::Value> = String::from_utf8(out)
         .expect("UTF-8")
         .lines()
@@ -130,6 +132,7 @@ fn losses_in_json_are_a_line_for_each_kind() {
         .iter()
         .map(|line| {
             assert_eq!(line["event"], "lost");
+            assert_eq!(line["time"], "1970-01-01T00:00:00.000000000Z");
             (
                 line["kind"].as_str().expect("text"),
                 line["count"].as_u64().expect("number"),

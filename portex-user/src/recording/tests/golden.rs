@@ -3,8 +3,8 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use super::super::samples::{header, inputs, record, replay, told};
 use super::super::{Ended, Reader, VERSION};
-use super::samples::{header, inputs, record, replay, told};
 use crate::input::Input;
 
 fn path(version: u16) -> PathBuf {

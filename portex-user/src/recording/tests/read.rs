@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{Ended, ReadError, Reader, header::FRAME_HEAD};
-use super::samples::{inputs, record, replay, told};
+use super::super::samples::{inputs, reader, record, replay, told};
+use super::super::{Ended, ReadError, header::FRAME_HEAD};
 
 fn whole() -> Vec<u8> {
     record(&inputs(4), 1 << 20, true).0
@@ -20,9 +20,8 @@ fn the_frame_begins_as_the_reader_expects() {
 
 #[test]
 fn where_it_was_made_is_read_again() {
-    let file = std::io::Cursor::new(whole());
-    let mut reader = Reader::start(Box::new(file), "memory".into()).expect("a header");
-    assert_eq!(*reader.header(), super::samples::header());
+    let mut reader = reader(whole()).expect("a header");
+    assert_eq!(*reader.header(), super::super::samples::header());
     assert_eq!(reader.header().started(), Duration::from_secs(99));
     while reader.next().expect("whole").is_some() {}
     assert_eq!(reader.elapsed(), Duration::from_secs(12));
@@ -78,7 +77,7 @@ fn cut_anywhere_it_is_read_up_to_there() {
 #[test]
 fn what_stands_behind_the_frame_s_end_is_damage() {
     // Without the end mark, a frame that ends early and goes on.
-    let (_, memory) = super::samples::writer(1 << 20);
+    let (_, memory) = super::super::samples::writer(1 << 20);
     let mut bytes = memory.bytes();
     bytes.extend([0; 4]);
     assert!(matches!(replay(bytes.clone()), Ok((_, Ended::Cut { .. }))));
@@ -87,14 +86,15 @@ fn what_stands_behind_the_frame_s_end_is_damage() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
     #[test]
     fn a_flipped_bit_does_no_harm(at in 0_usize..100_000, bit in 0_u8..8) {
         let mut bytes = whole();
         let all = told(&replay(bytes.clone()).expect("whole").0);
         let at = at % bytes.len();
         bytes[at] ^= 1 << bit;
-        let file = Box::new(std::io::Cursor::new(bytes));
-        let Ok(mut reader) = Reader::start(file, "memory".into()) else {
+        let Ok(mut reader) = reader(bytes) else {
             return Ok(());
         };
         let mut read = Vec::new();
@@ -125,7 +125,7 @@ proptest! {
             encoder.write_all(&length.to_le_bytes()).expect("memory");
             encoder.write_all(bytes).expect("memory");
         };
-        let header = postcard::to_stdvec(&super::samples::header()).expect("a header");
+        let header = postcard::to_stdvec(&super::super::samples::header()).expect("a header");
         put(1, u32::try_from(header.len()).expect("small"), &header);
         for (kind, bytes, honest) in entries {
             let length = u32::try_from(bytes.len()).expect("small");
@@ -134,6 +134,16 @@ proptest! {
         let mut file = prefix().to_vec();
         file.extend(encoder.finish().expect("memory"));
         let _answer = replay(file);
+    }
+}
+
+#[test]
+fn a_time_beyond_all_bounds_is_damage() {
+    use crate::input::Input;
+    for at in [(1 << 60) + 1, u64::MAX] {
+        let input = Input::Watch(Duration::from_nanos(at));
+        let (bytes, _) = record(&[input], 1 << 20, false);
+        assert!(matches!(opened(&bytes), ReadError::Damaged { .. }), "{at}");
     }
 }
 

@@ -2,8 +2,8 @@ use std::{borrow::Cow, fs, io, path::Path, time::Duration};
 
 use proptest::prelude::*;
 
+use super::super::samples::{Memory, events, header, inputs, record, replay, told, writer};
 use super::super::{Ended, Room, Writer};
-use super::samples::{Memory, events, header, inputs, record, replay, told, writer};
 use crate::input::Input;
 
 const AMPLE: u64 = 1 << 30;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::{Ended, Header, ReadError, Reader, Summary, Writer};
+use super::{Ended, Header, ReadError, Reader, Summary, Writer};
 use crate::{
     clock::Clock,
     event::{Event, Kind, Losses, RingFull, TcpState, samples},
@@ -21,10 +21,10 @@ use crate::{
 
 /// What a file would hold.
 #[derive(Clone, Default)]
-pub(super) struct Memory(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Memory(Rc<RefCell<Vec<u8>>>);
 
 impl Memory {
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.borrow().clone()
     }
 }
@@ -40,7 +40,7 @@ impl Write for Memory {
     }
 }
 
-pub(super) fn header() -> Header {
+pub(crate) fn header() -> Header {
     let mut header = Header::here(
         "kprobe",
         Duration::from_secs(99),
@@ -53,15 +53,15 @@ pub(super) fn header() -> Header {
     header
 }
 
-pub(super) fn writer(most: u64) -> (Writer, Memory) {
+pub(crate) fn writer(most: u64) -> (Writer, Memory) {
     let memory = Memory::default();
     let out = Box::new(memory.clone());
     let writer = Writer::start(out, "memory".into(), &header(), most).expect("room");
     (writer, memory)
 }
 
-/// Writes a recording; `flush`: after each input, as if a second had passed.
-pub(super) fn record(inputs: &[Input<'_>], most: u64, flush: bool) -> (Vec<u8>, Summary) {
+/// Writes a recording; `flush`: after each input, as if time had passed.
+pub(crate) fn record(inputs: &[Input<'_>], most: u64, flush: bool) -> (Vec<u8>, Summary) {
     let (mut writer, memory) = writer(most);
     for input in inputs {
         writer.write(input).expect("memory");
@@ -73,9 +73,14 @@ pub(super) fn record(inputs: &[Input<'_>], most: u64, flush: bool) -> (Vec<u8>, 
     (memory.bytes(), summary)
 }
 
+/// A reader of what a file would hold.
+pub(crate) fn reader(bytes: Vec<u8>) -> Result<Reader, ReadError> {
+    Reader::start(Box::new(Cursor::new(bytes)), "memory".into())
+}
+
 /// All that a reader makes of a file: inputs, and how it ended.
-pub(super) fn replay(bytes: Vec<u8>) -> Result<(Vec<Input<'static>>, Ended), ReadError> {
-    let mut reader = Reader::start(Box::new(Cursor::new(bytes)), "memory".into())?;
+pub(crate) fn replay(bytes: Vec<u8>) -> Result<(Vec<Input<'static>>, Ended), ReadError> {
+    let mut reader = reader(bytes)?;
     let mut inputs = Vec::new();
     while let Some(input) = reader.next()? {
         inputs.push(input);
@@ -84,12 +89,12 @@ pub(super) fn replay(bytes: Vec<u8>) -> Result<(Vec<Input<'static>>, Ended), Rea
 }
 
 /// Inputs cannot be compared, but what they say can.
-pub(super) fn told(inputs: &[Input<'_>]) -> Vec<String> {
+pub(crate) fn told(inputs: &[Input<'_>]) -> Vec<String> {
     inputs.iter().map(|input| format!("{input:?}")).collect()
 }
 
 /// Events of every kind, `times` of each.
-pub(super) fn events(times: u64) -> Vec<Event> {
+pub(crate) fn events(times: u64) -> Vec<Event> {
     let kinds = [
         samples::connect().kind,
         samples::failed().kind,
@@ -170,7 +175,7 @@ fn found() -> Vec<Found> {
 }
 
 /// One of each, in an order in which they come.
-pub(super) fn inputs(times: u64) -> Vec<Input<'static>> {
+pub(crate) fn inputs(times: u64) -> Vec<Input<'static>> {
     let at = Duration::from_secs;
     vec![
         Input::Watch(at(100)),
