@@ -43,6 +43,12 @@ const RULES: &[Rule] = &[
         why: "only cli/ knows the command line",
     },
     Rule {
+        words: &["ratatui", "crossterm"],
+        only_in: &["portex-user/src/views/top/"],
+        within: "portex-user/src/",
+        why: "only the live view knows the terminal",
+    },
+    Rule {
         words: IO,
         only_in: &[],
         within: "portex-user/src/decode/",
@@ -96,6 +102,12 @@ const RULES: &[Rule] = &[
         only_in: &[],
         within: "portex-user/src/views/",
         why: "views read events and snapshots only",
+    },
+    Rule {
+        words: &["inventory::", "kernel::", "views::"],
+        only_in: &[],
+        within: "portex-user/src/recording/",
+        why: "a recording has inputs, wherever they come from and go to",
     },
     Rule {
         words: &["bpf_probe_read"],

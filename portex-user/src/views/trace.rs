@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Context, EventView, errno_name};
 use crate::{
@@ -94,7 +94,7 @@ impl<W: io::Write> EventView for Trace<W> {
         Ok(())
     }
 
-    fn lost(&mut self, since_last: &Losses) -> io::Result<()> {
+    fn lost(&mut self, since_last: &Losses, _now: Timestamp) -> io::Result<()> {
         let kinds: Vec<String> = since_last
             .by_kind()
             .into_iter()

@@ -70,11 +70,11 @@ pub(in crate::views) fn fit(text: &str, columns: usize) -> String {
     let Some(kept) = columns.checked_sub(1) else {
         return String::new();
     };
-    let head = kept / 2;
-    let mut cut = String::with_capacity(columns);
-    cut.extend(whole(text.chars(), head));
+    let mut cut: String = whole(text.chars(), kept / 2).collect();
+    // Half of a wide character is nothing: the other side gets that room.
+    let rest = kept - width(&cut);
     cut.push(CUT);
-    let tail: Vec<char> = whole(text.chars().rev(), kept - head).collect();
+    let tail: Vec<char> = whole(text.chars().rev(), rest).collect();
     // What combines with a character that was cut out would combine with the mark of the cut.
     let shown = tail.iter().rev().skip_while(|c| columns_of(**c) == 0);
     cut.extend(shown);

@@ -39,7 +39,7 @@ pub(in crate::views) fn brief(time: Duration) -> String {
     }
 }
 
-/// A count in at most five characters: `99999`, `123k`, `1.2M`, `45G`.
+/// A count in at most five characters up to 10^15: `99999`, `123k`, `1.2M`, `45G`.
 pub(in crate::views) fn count(count: u64) -> String {
     let (unit, letter) = match count {
         0..100_000 => return count.to_string(),
@@ -59,7 +59,7 @@ pub(in crate::views) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -256,6 +256,17 @@ fn rates_are_short() {
 }
 
 #[test]
+fn counts_are_short() {
+    let shown: Vec<String> = [0, 99_999, 100_000, 1_234_567, 45_000_000_000, u64::MAX]
+        .into_iter()
+        .map(numbers::count)
+        .collect();
+    assert_eq!(shown, ["0", "99999", "100k", "1.2M", "45G", "18446744T"]);
+    let grouped = [0, 999, 1_000, 27_920, 1_234_567].map(numbers::grouped);
+    assert_eq!(grouped, ["0", "999", "1,000", "27,920", "1,234,567"]);
+}
+
+#[test]
 fn times_ahead_are_brief() {
     let brief = |seconds| numbers::brief(Duration::from_secs(seconds));
     assert_eq!(numbers::brief(Duration::from_millis(999)), "<1s");
@@ -271,11 +282,33 @@ fn the_end_stays_visible_when_text_is_cut() {
     let address = "[2001:db8:1:2:3:4:5:bbbb]:65535";
     assert_eq!(names::fit(address, 21), "[2001:db8:…bbb]:65535");
     assert_eq!(names::fit(address, 31), address);
-    assert_eq!(names::fit("日本語の名前", 4), "日…名前");
     assert_eq!(
         (names::fit("ab", 1), names::fit("ab", 0)),
         ("…".into(), String::new())
     );
+}
+
+#[test]
+fn wide_characters_are_not_cut_in_half() {
+    assert_eq!(names::fit("日本語の名前", 4), "…前");
+    assert_eq!(names::fit("日本語の名前", 5), "日…前");
+    assert_eq!(names::fit("日本語の名前", 6), "日…前");
+    assert_eq!(names::fit("日本語の名前", 12), "日本語の名前");
+    assert_eq!(names::width("日本🦀"), 6);
+    for columns in 0..14 {
+        let cut = names::fit("a日b本🦀c語", columns);
+        assert!(names::width(&cut) <= columns, "{columns}: {cut}");
+    }
+}
+
+#[test]
+fn combining_characters_are_bounded_and_stay_with_their_character() {
+    let pile = format!("a{}b", "\u{301}".repeat(1_000));
+    assert_eq!(names::width(&pile), 2);
+    assert_eq!(names::fit(&pile, 10), "a\u{301}\u{301}b");
+    assert_eq!(names::fit("abcd\u{301}\u{301}f", 3), "a…f");
+    assert_eq!(names::fit("abcd\u{301}e\u{301}f", 4), "a…e\u{301}f");
+    assert!(names::safe("\u{301}".repeat(500).as_bytes()).len() < 10);
 }
 
 #[test]

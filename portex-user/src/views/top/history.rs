@@ -107,6 +107,14 @@ impl Sample {
         Duration::from_millis(u64::from(self.time))
     }
 
+    /// Share of the ports held that were in TIME_WAIT, 0 to 1.
+    pub(super) fn waiting(&self) -> f32 {
+        match self.used {
+            0 => 0.0,
+            used => single(f64::from(self.time_wait) / f64::from(used)),
+        }
+    }
+
     /// Whether no port was left.
     pub(super) fn is_full(&self) -> bool {
         self.fill >= 1.0

@@ -206,7 +206,8 @@ pub(super) struct Binding {
 pub(super) const TABLE: &[Binding] = &[
     Binding { keys: &[char('?'), key(KeyCode::F(1)), char('h')], action: Action::Help, place: PICTURE, group: Group::Show, help: "this help; any of these again: back", hint: "Help" },
     Binding { keys: &[key(KeyCode::Enter)], action: Action::Open, place: PICTURE, group: Group::Show, help: "details of the row: space, process, failure; of a namespace its spaces", hint: "Details" },
-    Binding { keys: &[key(KeyCode::Esc), key(KeyCode::Backspace)], action: Action::Back, place: PICTURE, group: Group::Show, help: "back; in a list: the filter away", hint: "Back" },
+    Binding { keys: &[key(KeyCode::Esc), key(KeyCode::Backspace)], action: Action::Back, place: DETAILS, group: Group::Show, help: "back to where this was opened", hint: "Back" },
+    Binding { keys: &[key(KeyCode::Esc), key(KeyCode::Backspace)], action: Action::Back, place: LIST, group: Group::Order, help: "in a list: the filter away", hint: "" },
     Binding { keys: &[char('/'), key(KeyCode::F(3)), key(KeyCode::F(4))], action: Action::Filter, place: LIST, group: Group::Order, help: "only rows in which every word occurs", hint: "Filter" },
     Binding { keys: &[char('s'), key(KeyCode::F(6))], action: Action::SortMenu, place: LIST, group: Group::Order, help: "choose the column to sort by", hint: "Sort" },
     Binding { keys: &[char('<'), char(','), key(KeyCode::Left)], action: Action::SortLeft, place: LIST, group: Group::Order, help: "sort by the column to the left", hint: "" },
@@ -215,7 +216,7 @@ pub(super) const TABLE: &[Binding] = &[
     Binding { keys: &[char('0')], action: Action::Danger, place: LIST, group: Group::Order, help: "the most endangered first, as at the start", hint: "" },
     Binding { keys: &[char('t'), key(KeyCode::F(5))], action: Action::Tree, place: LIST, group: Group::Show, help: "tree: owners under each space, destinations under each process", hint: "Tree" },
     Binding { keys: &[char('m')], action: Action::PortMap, place: DETAILS, group: Group::Show, help: "the port map of the space on the whole screen", hint: "Map" },
-    Binding { keys: &[char(' '), char('p')], action: Action::Pause, place: PICTURE, group: Group::Time, help: "hold the picture, and go on", hint: "Pause" },
+    Binding { keys: &[char('p'), char(' ')], action: Action::Pause, place: PICTURE, group: Group::Time, help: "hold the picture, and go on", hint: "Pause" },
     Binding { keys: &[key(KeyCode::Up), char('k')], action: Action::Up, place: SCROLLED, group: Group::Move, help: "up", hint: "" },
     Binding { keys: &[key(KeyCode::Down), char('j')], action: Action::Down, place: SCROLLED, group: Group::Move, help: "down", hint: "" },
     Binding { keys: &[key(KeyCode::PageUp), ctrl('b')], action: Action::PageUp, place: SCROLLED, group: Group::Move, help: "a page up", hint: "" },

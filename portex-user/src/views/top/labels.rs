@@ -34,9 +34,9 @@ pub(in crate::views::top) struct Labels {
 impl Labels {
     /// With names of ports shown, and names of addresses if wanted.
     pub(in crate::views::top) fn new(services: &Services, hosts_shown: bool) -> Self {
-        let safe = |(port, name): (&u16, &Box<str>)| (*port, boxed(name));
+        let named = services.iter();
         Self {
-            services: services.iter().map(safe).collect(),
+            services: named.map(|(port, name)| (*port, boxed(name))).collect(),
             services_shown: true,
             hosts_shown,
             ..Self::default()
@@ -120,12 +120,6 @@ impl Labels {
     /// Whether a destination is not shown by its numbers.
     pub(in crate::views::top) fn names_destination(&self, dst: IpAddr, port: u16) -> bool {
         self.host(dst).is_some() || self.service(port).is_some()
-    }
-
-    /// An address: its name, or its number.
-    pub(in crate::views::top) fn address(&self, address: IpAddr) -> String {
-        self.host(address)
-            .map_or_else(|| address.to_string(), str::to_owned)
     }
 
     /// The source of a space: see [`names::source`].

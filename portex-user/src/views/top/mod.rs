@@ -34,3 +34,6 @@ pub use screen::{Screen, ToScreen};
 pub use state::{Options, Top};
 pub use terminal::restore as restore_terminal;
 pub use theme::Theme;
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,13 @@ pub struct Top {
     pub(super) places: Vec<Place>,
     pub(super) computed: Computed,
     pub(super) asked: Asked,
-    pub(super) ended: bool,
+    pub(super) signals: Signals,
+}
+
+/// What the terminal is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signals {
+    pub(super) end: bool,
     pub(super) suspend: bool,
     pub(super) redraw: bool,
 }
@@ -158,12 +164,19 @@ impl std::fmt::Debug for Top {
 impl Top {
     /// Waits for its first frame.
     pub fn new(options: Options) -> Self {
+        let Options {
+            theme,
+            interval,
+            size,
+            services,
+            resolve,
+        } = options;
         Self {
-            theme: options.theme,
+            theme,
             zone: TimeZone::system(),
-            size: options.size,
-            interval: options.interval,
-            labels: Labels::new(&options.services, options.resolve),
+            size,
+            interval,
+            labels: Labels::new(&services, resolve),
             history: History::default(),
             frame: None,
             aside: None,
@@ -177,25 +190,23 @@ impl Top {
             places: Vec::new(),
             computed: Computed::default(),
             asked: Asked::default(),
-            ended: false,
-            suspend: false,
-            redraw: false,
+            signals: Signals::default(),
         }
     }
 
     /// Whether the user has left, or there is nothing more to come.
     pub fn ended(&self) -> bool {
-        self.ended
+        self.signals.end
     }
 
     /// Whether the user wants the shell back for now (Ctrl-Z), once.
     pub fn wants_suspend(&mut self) -> bool {
-        std::mem::take(&mut self.suspend)
+        std::mem::take(&mut self.signals.suspend)
     }
 
     /// Whether the terminal is to be cleared before the next drawing (Ctrl-L), once.
     pub fn wants_redraw(&mut self) -> bool {
-        std::mem::take(&mut self.redraw)
+        std::mem::take(&mut self.signals.redraw)
     }
 
     /// The list that is shown, or lies below the details.

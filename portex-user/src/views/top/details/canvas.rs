@@ -57,14 +57,23 @@ impl<'a> Canvas<'a> {
     /// Writes a text; returns the column after it. What has no room is left out, and what a terminal
     /// could obey, or not show, is escaped, should it not have been before.
     pub(super) fn put(&mut self, column: u16, row: u16, text: &str, style: Style) -> u16 {
-        let room = self.area.width.saturating_sub(column);
-        if room == 0 || row >= self.area.height {
+        if column >= self.area.width || row >= self.area.height {
             return column;
         }
-        let (x, y) = (self.area.x + column, self.area.y + row);
-        let safe = text::plain(text, self.theme);
-        let (end, _) = self.buf.set_stringn(x, y, safe, usize::from(room), style);
-        end - self.area.x
+        let y = self.area.y + row;
+        let mut x = self.area.x + column;
+        let mut bytes = [0; 4];
+        for character in text::plain(text, self.theme).chars() {
+            // One by one: a cell shall never hold several that belong together.
+            let symbol = character.encode_utf8(&mut bytes);
+            let room = usize::from(self.area.right().saturating_sub(x));
+            let (end, _) = self.buf.set_stringn(x, y, symbol, room, style);
+            if end == x {
+                break;
+            }
+            x = end;
+        }
+        x - self.area.x
     }
 
     /// Writes spans one after the other, from a column on.

@@ -74,7 +74,7 @@ pub(in crate::views::top) fn draw(view: &SpaceView<'_>, area: Rect, buf: &mut Bu
         Part::lines(sentence.len()),
         listed(owners, height / 6),
         Part::lines(numbers.len()),
-        Part::fixed(charts::HEIGHT),
+        charts::part(height),
         port_map::part(view.map, canvas.width(), height / 3, view.theme),
         listed(failed.len(), (height / 8).min(5)),
     ];
@@ -95,7 +95,7 @@ pub(in crate::views::top) fn draw(view: &SpaceView<'_>, area: Rect, buf: &mut Bu
     let now = view.snapshot.time;
     let below = &mut canvas.rows(failing);
     failures::draw(below, &failed, Shown::Process, now, view.labels);
-    port_map::draw(view.map, Legend::Short, &mut canvas.rows(mapped));
+    port_map::draw(view, Legend::Short, &mut canvas.rows(mapped));
 }
 
 /// Whether a failure is one of a space. It does not say whether its socket had a range of its own.

@@ -1,6 +1,6 @@
 //! A table with a selected row, of which as much is shown as there is room for.
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::{canvas::Canvas, text};
 
@@ -70,7 +70,8 @@ impl Table<'_> {
             self.put(canvas, line, cells, &widths);
             if self.selected == Some(*at) {
                 canvas.glyph(0, line, '>', Style::new());
-                canvas.paint(line, theme.selected());
+                // Dim text would be hard to read on its background.
+                canvas.paint(line, theme.selected().remove_modifier(Modifier::DIM));
             }
         }
     }

@@ -3,8 +3,9 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar as _;
 
+pub(super) use crate::views::snapshot::numbers::grouped;
 use crate::{escape, views::top::Theme};
 
 /// Bytes of a text of another process that are looked at.
@@ -40,9 +41,12 @@ pub(super) fn safe(bytes: &[u8], theme: Theme) -> String {
     plain(&escape::text(looked_at), theme).into_owned()
 }
 
-/// Columns that a text takes.
+/// Columns that a text takes when each of its characters has its own: ligatures and flags, which some
+/// terminals make of several, would take fewer.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    text.chars()
+        .map(|character| character.width().unwrap_or(0))
+        .sum()
 }
 
 /// What stands for characters that were cut out.
@@ -129,17 +133,4 @@ pub(super) fn wrap(text: &str, columns: usize, most: usize, theme: Theme) -> Vec
         rest = more.strip_prefix(' ').unwrap_or(more);
     }
     lines
-}
-
-/// A whole number with its thousands apart: `28,232`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

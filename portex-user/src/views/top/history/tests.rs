@@ -55,6 +55,7 @@ fn a_sample_holds_what_the_space_was() {
     let sample = *history.of(&space.key()).and_then(Track::last).expect("one");
     assert_eq!((sample.used, sample.time_wait), (28_212, 27_000));
     assert!(sample.is_full());
+    assert!((sample.waiting() - 0.957).abs() < 1e-3);
     assert!((sample.failures - 3.4).abs() < 1e-6);
     assert!((sample.connects - 0.0).abs() < 1e-6);
     let unwatched = samples::unwatched(at(2, vec![samples::space()]));

@@ -59,6 +59,16 @@ impl View {
         }
     }
 
+    /// What comes first when nothing else was asked for.
+    pub(super) fn order(self) -> &'static str {
+        match self {
+            Self::Spaces => "danger",
+            Self::Processes => "failing",
+            Self::Failures => "latest",
+            Self::Namespaces | Self::Pools => "fullest",
+        }
+    }
+
     /// Whether its rows have something below them.
     pub(super) fn grows(self) -> bool {
         matches!(self, Self::Spaces | Self::Processes)
@@ -137,9 +147,9 @@ pub(super) trait List {
     /// Its namespace.
     fn netns(item: &Self::Item) -> u32;
 
-    /// Which of two comes first when nothing else was asked for; items that are alike stay as the
-    /// snapshot has them.
-    fn danger(_: &Self::Item, _: &Self::Item) -> Ordering {
+    /// Which of two, given with their places, comes first when nothing else was asked for; items that
+    /// are alike stay as the snapshot has them.
+    fn danger(_: (&Self::Item, u32), _: (&Self::Item, u32), _: &Data<'_>) -> Ordering {
         Ordering::Equal
     }
 
@@ -154,6 +164,11 @@ pub(super) trait List {
     /// Whether the greatest come first at the beginning.
     fn falls(field: &Field<Self::Column>) -> bool {
         field.right
+    }
+
+    /// Whether a wide terminal gives it more room.
+    fn grows(field: &Field<Self::Column>) -> bool {
+        !field.right
     }
 
     /// Appends all texts that a filter may find.
@@ -197,8 +212,8 @@ pub(super) fn rows<L: List>(data: &Data<'_>, wanted: &Wanted<'_>) -> Vec<u32> {
         .map(|(at, _)| at)
         .collect();
     let item = |row: u32| items.get(row as usize);
-    rows.sort_by(|a, b| match (item(*a), item(*b)) {
-        (Some(a), Some(b)) => L::danger(a, b),
+    rows.sort_by(|&a, &b| match (item(a), item(b)) {
+        (Some(first), Some(second)) => L::danger((first, a), (second, b), data),
         _ => Ordering::Equal,
     });
     let field = wanted.sort.and_then(|sort| L::FIELDS.get(sort.column));

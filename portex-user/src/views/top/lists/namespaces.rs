@@ -1,5 +1,7 @@
 //! The list of namespaces: those with the fullest space first.
 
+use std::cmp::Ordering;
+
 use super::{
     Data, List, Places, RowKey, Sorted,
     processes::float,
@@ -60,6 +62,11 @@ impl List for Namespaces {
 
     fn netns(netns: &Namespace) -> u32 {
         netns.inode
+    }
+
+    fn danger(a: (&Namespace, u32), b: (&Namespace, u32), data: &Data<'_>) -> Ordering {
+        let worst = |at: u32| data.sums.get(at as usize).map_or(0.0, |sums| sums.worst);
+        worst(b.1).total_cmp(&worst(a.1))
     }
 
     fn sorted<'a>(

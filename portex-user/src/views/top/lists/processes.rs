@@ -49,7 +49,7 @@ impl List for Processes {
         process.netns
     }
 
-    fn danger(a: &Process, b: &Process) -> Ordering {
+    fn danger((a, _): (&Process, u32), (b, _): (&Process, u32), _: &Data<'_>) -> Ordering {
         let failing = |process: &Process| process.rates.map_or(0.0, |rates| rates.failures);
         let failed = |process: &Process| process.failures.unwrap_or(0);
         failing(b)
@@ -109,12 +109,21 @@ pub(super) fn float(count: u64) -> f64 {
 }
 
 /// The last part of a cgroup's path that says something: not `payload`, `supervisor` or `init.scope`
-/// of a container, which is one further up.
+/// of a container, which is one further up; of a container's id as much as people use.
 pub(in crate::views::top) fn short_cgroup(path: &str) -> &str {
+    const IDLE: [&str; 5] = ["init.scope", "payload", "supervisor", "container", "main"];
+    const RUNTIMES: [&str; 5] = ["docker-", "cri-containerd-", "crio-", "libpod-", "nerdctl-"];
+    const ID: usize = 12;
     let parts = || path.rsplit('/').filter(|part| !part.is_empty());
-    let idle = ["init.scope", "payload", "supervisor", "container", "main"];
-    parts()
-        .find(|part| !idle.contains(part))
+    let last = parts()
+        .find(|part| !IDLE.contains(part))
         .or_else(|| parts().next())
-        .unwrap_or(path)
+        .unwrap_or(path);
+    let bare = last.strip_suffix(".scope").unwrap_or(last);
+    let id = RUNTIMES
+        .iter()
+        .find_map(|runtime| bare.strip_prefix(runtime));
+    let id = id.unwrap_or(bare);
+    let is_id = id.len() >= 2 * ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    id.get(..ID).filter(|_| is_id).unwrap_or(last)
 }

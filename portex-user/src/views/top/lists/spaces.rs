@@ -74,6 +74,10 @@ impl List for Spaces {
         }
     }
 
+    fn grows(field: &Field<TopSpaceColumn>) -> bool {
+        !field.right && field.column != TopSpaceColumn::Bar
+    }
+
     fn describe(space: &Space, data: &Data<'_>, out: &mut String) {
         describe_netns(space.netns, data, out);
         // Writing to a String cannot fail.

@@ -58,7 +58,7 @@ fn collect(snapshot: &Snapshot, wanted: impl Fn(ProcessKey) -> bool) -> Links {
         }
     }
     for rows in links.values_mut() {
-        rows.sort_by(|a, b| b.ports.cmp(&a.ports));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.ports));
     }
     links
 }

@@ -33,7 +33,7 @@ pub(super) fn fitting<L: List>(room: u16) -> Vec<Column> {
         });
     }
     let mut left = room.saturating_sub(taken(&kept));
-    let grows = |at: usize| L::FIELDS.get(at).is_some_and(|field| !field.right);
+    let grows = |at: usize| L::FIELDS.get(at).is_some_and(L::grows);
     // A column of the terminal for each in turn, while there are any.
     while left > 0 {
         let before = left;

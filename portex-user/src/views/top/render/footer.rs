@@ -15,45 +15,39 @@ use crate::views::{
     },
 };
 
-/// Room for the number of the row.
-const NUMBER: u16 = 16;
-
 /// Draws it; where the cursor of the terminal belongs, if anywhere.
 pub(super) fn draw(top: &Top, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
-    let right = NUMBER.min(area.width / 4);
+    let number = if top.place().is_none() && !matches!(top.mode, Mode::Help(_)) {
+        position(top)
+    } else {
+        String::new()
+    };
+    let right = paint::columns(width(&number)).min(area.width / 2);
     let left = Rect {
         width: area.width - right,
         ..area
     };
-    if top.place().is_none() && !matches!(top.mode, Mode::Help(_)) {
-        let number = Rect {
-            x: left.right(),
-            width: right,
-            ..area
-        };
-        paint::text(
-            buf,
-            number,
-            &position(top),
-            true,
-            top.theme.dim(),
-            top.theme,
-        );
-    }
+    let place = Rect {
+        x: left.right(),
+        width: right,
+        ..area
+    };
+    paint::text(buf, place, &number, true, top.theme.dim(), top.theme);
     if top.mode == Mode::Filter {
         return Some(editor(top, left, buf));
     }
     let mut spans = Vec::new();
     let mut room = usize::from(left.width);
     for (key, hint) in keys::hints(top.keys_of()) {
-        let taken = width(&key) + width(hint) + 3;
+        // A space between key and hint, and one after it.
+        let taken = width(&key) + width(hint) + 2;
         if taken > room {
             break;
         }
-        room -= taken;
+        room = room.saturating_sub(taken + 1);
         spans.push((key, Style::new().add_modifier(Modifier::BOLD)));
         spans.push((format!(" {hint}  "), top.theme.dim()));
     }
@@ -105,7 +99,17 @@ fn editor(top: &Top, area: Rect, buf: &mut Buffer) -> Position {
         width: area.width - head.width,
         ..area
     };
-    buf.set_stringn(rest.x, rest.y, &text, usize::from(rest.width), style);
+    let room = usize::from(rest.width);
+    // What is behind the cursor and has no room is not seen; nothing is cut in the middle here.
+    let mut seen = String::new();
+    for character in text.chars() {
+        seen.push(character);
+        if width(&seen) > room {
+            seen.pop();
+            break;
+        }
+    }
+    paint::text(buf, rest, &seen, false, style, top.theme);
     let shown = width(&before).min(room);
     Position {
         x: rest

@@ -23,6 +23,8 @@ use crate::{
 
 /// Columns of the gauge.
 const GAUGE: u16 = 20;
+/// What of the route is worth more than more words.
+const ROUTE: usize = 48;
 
 /// A line of the header: the higher, the later it is left out.
 struct Line {
@@ -139,7 +141,7 @@ fn state(top: &Top, frame: &Frame) -> Vec<(String, Style)> {
     parts.push((format!("lost {}", count(snapshot.lost)), lost));
     if snapshot.dropped > 0 {
         parts.push((
-            format!("no room for {}", count(snapshot.dropped)),
+            format!("dropped {}", count(snapshot.dropped)),
             theme.alarm(),
         ));
     }
@@ -165,9 +167,19 @@ fn state(top: &Top, frame: &Frame) -> Vec<(String, Style)> {
     if let Some(share) = status.cpu {
         parts.push((format!("own CPU {:.1}%", share * 100.0), Style::new()));
     }
-    let last = parts.len().saturating_sub(1);
+    // What has no room is not shown by halves.
+    let mut room = usize::from(top.size.0);
+    parts.retain(|(text, _)| {
+        let taken = names::width(text);
+        let fits = taken <= room;
+        if fits {
+            room = room.saturating_sub(taken + 2);
+        }
+        fits
+    });
+    let end = parts.len().saturating_sub(1);
     for (at, (text, _)) in parts.iter_mut().enumerate() {
-        if at < last {
+        if at < end {
             text.push_str("  ");
         }
     }
@@ -190,48 +202,57 @@ fn replay_text(replay: Replay) -> String {
     };
     let seconds = replay.position.as_secs();
     let (minutes, hours) = (seconds / 60, seconds / 3600);
-    let position = format!("{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60);
+    let (minutes, seconds) = (minutes % 60, seconds % 60);
+    let position = match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    };
     let end = if replay.ended { " END" } else { "" };
     format!("REPLAY {position} {speed}{end}")
 }
 
-/// The most endangered space in words, with a gauge.
+/// The most endangered space in words, with a gauge. Where room is scarce, the route is cut.
 fn worst(top: &Top, space: &Space, several: bool) -> Vec<(String, Style)> {
     let theme = top.theme;
     let style = theme.fill(space.fill);
     let gone = space.capacity.saturating_sub(space.free);
     let most = if space.exact { "" } else { "<=" };
-    let netns = match several {
-        true => format!("{}: ", top.labels.netns(space.netns)),
-        false => String::new(),
+    let route = format!(
+        "{} -> {}",
+        top.labels.source(space),
+        top.labels.destination(space.dst, space.dst_port)
+    );
+    let route = if several {
+        format!("{}: {route}", top.labels.netns(space.netns))
+    } else {
+        route
     };
     let gauge = GAUGE.min(top.size.0 / 8);
-    let fate = match (space.free, space.exhausts_in, space.rates) {
-        (0, ..) if space.exact => "exhausted: the next connect() fails".to_owned(),
-        (0, ..) => "may be exhausted".to_owned(),
-        (_, Some(time), _) => format!("exhausts in {}", brief(time)),
-        (_, None, Some(_)) => "does not run out at this rate".to_owned(),
-        (_, None, None) => String::new(),
-    };
+    let (gone, capacity) = (grouped(gone.into()), grouped(space.capacity.into()));
+    let figures = format!("  {most}{gone}/{capacity}");
+    let room = usize::from(top.size.0).saturating_sub(usize::from(gauge) + 1 + figures.len());
+    let least = names::width(&route).min(ROUTE);
+    let fates = fates(space);
+    let fits = |fate: &&String| least + names::width(fate) + 2 <= room;
+    let fate = fates.iter().find(fits).or(fates.last());
+    let fate = fate.map_or(String::new(), |fate| format!("  {fate}"));
+    let route = names::fit(&route, room.saturating_sub(names::width(&fate)));
     vec![
         (format!("{} ", paint::bar(gauge, space.fill, theme)), style),
-        (netns, theme.dim()),
-        (
-            format!(
-                "{} -> {}",
-                top.labels.source(space),
-                top.labels.destination(space.dst, space.dst_port)
-            ),
-            Style::new(),
-        ),
-        (
-            format!(
-                "  {most}{}/{}",
-                grouped(gone.into()),
-                grouped(space.capacity.into())
-            ),
-            style,
-        ),
-        (format!("  {fate}"), style),
+        (route, Style::new()),
+        (figures, style),
+        (fate, style),
     ]
+}
+
+/// What becomes of a space, the longer words first.
+fn fates(space: &Space) -> Vec<String> {
+    let words: &[&str] = match (space.free, space.exhausts_in, space.rates) {
+        (0, ..) if space.exact => &["exhausted: the next connect() fails", "exhausted"],
+        (0, ..) => &["may be exhausted"],
+        (_, Some(time), _) => return vec![format!("exhausts in {}", brief(time))],
+        (_, None, Some(_)) => &["does not run out at this rate", "lasts"],
+        (_, None, None) => &[],
+    };
+    words.iter().map(|words| (*words).to_owned()).collect()
 }

@@ -38,8 +38,8 @@ fn draw_list<L: Shown>(top: &Top, areas: &Areas, buf: &mut Buffer) {
     let context = Context { top, data };
     let height = usize::from(areas.rows.height);
     // The screen may be smaller than was last said.
-    let last = (list.cursor.at + 1).saturating_sub(height);
-    let first = list.cursor.offset.max(last);
+    let least = (list.cursor.at + 1).saturating_sub(height);
+    let first = list.cursor.offset.max(least);
     let lines = list.lines.iter().enumerate().skip(first).take(height);
     for (y, (at, line)) in (areas.rows.y..).zip(lines) {
         let area = Rect {

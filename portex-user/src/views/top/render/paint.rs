@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What stands where a text was cut, in ASCII.
-const ASCII_CUT: &str = "~";
+const ASCII_CUT: char = '~';
 
 /// Puts a text at the left, or at the right, of a line; what is too long is cut in the middle.
 pub(super) fn text(
@@ -27,16 +27,30 @@ pub(super) fn text(
         return;
     }
     let room = usize::from(area.width);
-    let mut shown = fit(text, room);
+    let mut shown = if theme.unicode || text.is_ascii() {
+        fit(text, room)
+    } else {
+        fit(&in_ascii(text), room)
+    };
     if shown.contains(escape::is_unsafe) {
         shown = fit(&escape::text(shown.as_bytes()), room);
     }
-    if !theme.unicode && shown.contains(CUT) {
-        shown = shown.replace(CUT, ASCII_CUT);
+    if !theme.unicode {
+        shown = in_ascii(&shown);
     }
     let free = room.saturating_sub(width(&shown));
     let x = area.x + if right { columns(free) } else { 0 };
     buf.set_stringn(x, area.y, &shown, room, style);
+}
+
+/// What a terminal shows that has nothing beyond ASCII.
+fn in_ascii(text: &str) -> String {
+    let plain = |character: char| match character {
+        CUT => ASCII_CUT,
+        '\0'..='\x7f' => character,
+        _ => '?',
+    };
+    text.chars().map(plain).collect()
 }
 
 /// Puts spans one after the other, as far as they fit; the last one that does not fit is cut. Gives
@@ -57,7 +71,7 @@ pub(super) fn spans(buf: &mut Buffer, area: Rect, spans: &[(String, Style)], the
 
 /// A bar that is full to this share, 0 to 1.
 pub(super) fn bar(columns: u16, share: f64, theme: Theme) -> String {
-    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    const EIGHTHS: [char; 8] = ['·', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let columns = usize::from(columns);
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)
@@ -76,10 +90,9 @@ pub(super) fn bar(columns: u16, share: f64, theme: Theme) -> String {
         return "#".repeat(full) + &"-".repeat(columns - full);
     }
     let mut bar = "█".repeat(full);
-    if full < columns {
-        bar.push(EIGHTHS.get(part).copied().unwrap_or(' '));
-        bar.push_str(&"·".repeat(columns - full - 1));
-    }
+    bar.extend(EIGHTHS.get(part).filter(|_| full < columns));
+    let empty = columns.saturating_sub(full + 1);
+    bar.push_str(&"·".repeat(empty));
     bar
 }
 

@@ -26,9 +26,12 @@ pub(super) fn draw(top: &Top, area: Rect, buf: &mut Buffer) {
         return;
     }
     let room = usize::from(area.width);
-    let mut tabs = tabs(top, false);
+    let mut tabs = tabs(top, false, false);
     if total(&tabs) + KEPT > room {
-        tabs = self::tabs(top, true);
+        tabs = self::tabs(top, true, false);
+    }
+    if total(&tabs) > room {
+        tabs = self::tabs(top, true, true);
     }
     let taken = paint::spans(buf, area, &tabs, top.theme);
     let right = Rect {
@@ -44,35 +47,29 @@ fn total(spans: &[(String, Style)]) -> usize {
     spans.iter().map(|(text, _)| width(text)).sum()
 }
 
-fn tabs(top: &Top, short: bool) -> Vec<(String, Style)> {
+/// The lists with their numbers; the one that is shown in brackets, too.
+fn tabs(top: &Top, short: bool, alone: bool) -> Vec<(String, Style)> {
     let theme = top.theme;
     let numbered = (1..).zip(View::ALL).zip(top.computed.counts);
     numbered
+        .filter(|((_, view), _)| !alone || *view == top.view)
         .map(|((number, view), items)| {
             let (title, brief) = view.titles();
             let items = items as u64;
             let text = if short {
-                format!("{number} {brief} {} ", count(items))
+                format!("{number} {brief} {}", count(items))
             } else {
-                format!("{number} {title} {}  ", grouped(items))
+                format!("{number} {title} {}", grouped(items))
             };
-            let style = if view == View::Failures && items > 0 {
-                theme.alarm()
+            let style = match view {
+                View::Failures if items > 0 => theme.alarm(),
+                _ => Style::new(),
+            };
+            if view == top.view {
+                (format!("[{text}]"), style.add_modifier(Modifier::BOLD))
             } else {
-                Style::new()
-            };
-            let style = if view == top.view {
-                style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
-            } else {
-                style
-            };
-            // Not by its looks alone.
-            let text = if view == top.view {
-                format!("[{}]{}", text.trim_end(), if short { "" } else { " " })
-            } else {
-                text
-            };
-            (text, style)
+                (format!(" {text} "), style)
+            }
         })
         .collect()
 }
@@ -93,8 +90,8 @@ fn view(top: &Top) -> (String, Style) {
             let heading = columns.get(sort.column).map_or("", |(heading, ..)| heading);
             format!("by {heading}")
         }
-        None if list.reversed => "danger last".to_owned(),
-        None => "danger first".to_owned(),
+        None if list.reversed => format!("{} last", top.view.order()),
+        None => format!("{} first", top.view.order()),
     };
     if narrowed.is_empty() {
         return (order, top.theme.dim());

@@ -141,13 +141,13 @@ impl Top {
             | Action::CursorHome
             | Action::CursorEnd => self.edit(action),
             Action::Quit => self.quit(requests),
-            Action::Suspend => self.suspend = true,
-            Action::Redraw => self.redraw = true,
+            Action::Suspend => self.signals.suspend = true,
+            Action::Redraw => self.signals.redraw = true,
         }
     }
 
     fn quit(&mut self, requests: &mut Vec<Request>) {
-        self.ended = true;
+        self.signals.end = true;
         requests.push(Request::Quit);
     }
 

@@ -22,7 +22,7 @@ impl Top {
             Message::Input(event) => self.input(&event, &mut requests),
             Message::Process(details) => self.process = Some(details),
             Message::HostName(address, name) => self.labels.learn_host(address, name.as_ref()),
-            Message::Stop => self.ended = true,
+            Message::Stop => self.signals.end = true,
         }
         self.settle();
         self.wish(&mut requests);

@@ -1,8 +1,8 @@
 //! Keeps the rows of the list up to date, and the selected row in sight.
 
 use crate::views::top::{
-    lists::{Wanted, find, key_of, lines, links, links_of, rows, with_list},
-    render::areas,
+    lists::{Links, View, Wanted, find, key_of, lines, links, links_of, rows, with_list},
+    render::{areas, help},
     state::{Mode, Of, Top},
 };
 
@@ -14,10 +14,8 @@ impl Top {
         let process = self.place().map(|place| place.of);
         self.computed.links = match process {
             Some(Of::Process(process)) => links_of(&frame.snapshot, process),
-            _ if tree && self.view == crate::views::top::lists::View::Processes => {
-                links(&frame.snapshot)
-            }
-            _ => crate::views::top::lists::Links::default(),
+            _ if tree && self.view == View::Processes => links(&frame.snapshot),
+            _ => Links::default(),
         };
         let Some(data) = self.data() else { return };
         let list = self.list();
@@ -38,8 +36,8 @@ impl Top {
         list.found = rows.len();
         list.lines = lines;
         // A row that is gone: what stands in its place now.
-        let last = list.lines.len().saturating_sub(1);
-        list.cursor.at = at.unwrap_or(list.cursor.at).min(last);
+        let end = list.lines.len().saturating_sub(1);
+        list.cursor.at = at.unwrap_or(list.cursor.at).min(end);
     }
 
     /// Selects a line of the list.
@@ -58,18 +56,18 @@ impl Top {
     pub(super) fn settle(&mut self) {
         let height = usize::from(areas::of(self).rows.height).max(1);
         let list = self.list_mut();
-        let last = list.lines.len().saturating_sub(1);
+        let end = list.lines.len().saturating_sub(1);
         let cursor = &mut list.cursor;
-        cursor.at = cursor.at.min(last);
+        cursor.at = cursor.at.min(end);
         let lowest = cursor.at.saturating_sub(height - 1);
-        let highest = cursor.at.min((last + 1).saturating_sub(height));
+        let highest = cursor.at.min((end + 1).saturating_sub(height));
         cursor.offset = cursor.offset.clamp(lowest.min(highest), highest);
         let rows = self.details_rows();
         if let Some(place) = self.places.last_mut() {
             place.selected = place.selected.min(rows.saturating_sub(1));
         }
         if let Mode::Help(line) = self.mode {
-            let lines = crate::views::top::render::help::lines(self).len();
+            let lines = help::lines(self).len();
             let height = usize::from(areas::of(self).body.height);
             let most = u16::try_from(lines.saturating_sub(height)).unwrap_or(u16::MAX);
             self.mode = Mode::Help(line.min(most));

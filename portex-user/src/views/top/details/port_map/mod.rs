@@ -40,12 +40,12 @@ pub(in crate::views::top) fn draw_full(view: &SpaceView<'_>, area: Rect, buf: &m
     let mut canvas = Canvas::new(area, buf, view.theme);
     let least = part(view.map, canvas.width(), 0, view.theme).least;
     if canvas.height() <= least {
-        draw(view.map, Legend::Full, &mut canvas);
+        draw(view, Legend::Full, &mut canvas);
         return;
     }
     canvas.rows((0, 1)).lines(&[title_of(view)]);
     let rest = canvas.height() - 1;
-    draw(view.map, Legend::Full, &mut canvas.rows((1, rest)));
+    draw(view, Legend::Full, &mut canvas.rows((1, rest)));
 }
 
 /// The rows that it wants in a width: so many are enough.
@@ -74,10 +74,18 @@ fn rows_of(count: usize) -> u16 {
 }
 
 /// Draws it on the whole canvas.
-pub(super) fn draw(map: Option<&PortMap>, legend: Legend, canvas: &mut Canvas<'_>) {
+pub(super) fn draw(view: &SpaceView<'_>, legend: Legend, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme();
-    let Some(map) = map else {
-        nothing(canvas, "not here yet");
+    let Some(map) = view.map else {
+        let gone = view.space.is_none();
+        nothing(
+            canvas,
+            if gone {
+                "the space is gone"
+            } else {
+                "not here yet"
+            },
+        );
         return;
     };
     if map.ports.is_empty() {

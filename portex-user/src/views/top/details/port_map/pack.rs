@@ -102,11 +102,6 @@ impl Grid {
         })
     }
 
-    /// Rows that so many ports take.
-    pub(super) fn rows(self, ports: usize) -> usize {
-        ports.div_ceil(self.each * self.columns)
-    }
-
     /// The first port of each row, and the row's cells.
     pub(super) fn cells(self, map: &PortMap) -> impl Iterator<Item = (usize, Vec<Uses>)> {
         let first = usize::from(map.range.lo);

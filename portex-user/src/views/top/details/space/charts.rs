@@ -7,20 +7,30 @@ use super::SpaceView;
 use crate::views::{
     snapshot::numbers::{brief, rate},
     top::{
+        Theme,
         details::{
             canvas::Canvas,
             chart::{self, Columns},
+            layout::Part,
             words::{self, percent},
         },
         history::Sample,
     },
 };
 
-/// Rows that this takes: a heading, and three lines.
-pub(super) const HEIGHT: usize = 4;
+/// Rows that this takes: a heading, three lines, and one more where there is room.
+pub(super) fn part(height: u16) -> Part {
+    const TALL: u16 = 24;
+    let enough = if height < TALL { 4 } else { 5 };
+    Part {
+        least: 4,
+        enough,
+        most: enough,
+    }
+}
 
 /// Columns of the names of lines, and of what stands behind a sparkline.
-const NAME: u16 = 8;
+const NAME: u16 = 10;
 const BEHIND: u16 = 15;
 /// Columns of the table at the right, and those without which it is left out.
 const TIMES: u16 = 33;
@@ -37,56 +47,90 @@ pub(super) fn draw(view: &SpaceView<'_>, canvas: &mut Canvas<'_>) {
     times(view, canvas, width - TIMES);
 }
 
+/// A sparkline.
+struct Chart {
+    name: &'static str,
+    value: fn(&Sample) -> f32,
+    /// Whether it is a share, which is shown in per cent of one; otherwise it is a rate, shown in
+    /// proportion to the highest.
+    share: bool,
+    /// Whether its numbers have a colour too.
+    alarming: bool,
+    /// The style of a column.
+    style: fn(Theme, f64) -> Style,
+}
+
+const CHARTS: [Chart; 4] = [
+    Chart {
+        name: "new/s",
+        value: |sample| sample.connects,
+        share: false,
+        alarming: false,
+        style: |theme, _| theme.calm(),
+    },
+    Chart {
+        name: "fail/s",
+        value: |sample| sample.failures,
+        share: false,
+        alarming: true,
+        style: |theme, rate| {
+            if rate > 0.0 {
+                theme.alarm()
+            } else {
+                Style::new()
+            }
+        },
+    },
+    Chart {
+        name: "fill",
+        value: |sample| sample.fill,
+        share: true,
+        alarming: true,
+        style: Theme::fill,
+    },
+    Chart {
+        name: "TIME_WAIT",
+        value: Sample::waiting,
+        share: true,
+        alarming: false,
+        style: |theme, _| theme.time_wait(),
+    },
+];
+
 fn sparklines(view: &SpaceView<'_>, canvas: &mut Canvas<'_>, width: u16) {
     let theme = view.theme;
-    let chart = width.saturating_sub(NAME + BEHIND);
-    let Some(track) = view.track.filter(|track| track.len() > 0) else {
+    let room = width.saturating_sub(NAME + BEHIND);
+    let track = view.track.and_then(|track| Some((track, track.last()?)));
+    let Some((track, last)) = track else {
         canvas.put(0, 0, "LATELY", theme.title());
         canvas.put(0, 1, "no frames of it so far", theme.dim());
         return;
     };
-    let columns = Columns::of(track, chart);
+    let columns = Columns::of(track, room);
     let heading = format!("LAST {}", brief(columns.span()));
     canvas.put(0, 0, &heading, theme.title());
-    let connects = columns.highest(|sample| sample.connects);
-    let failures = columns.highest(|sample| sample.failures);
-    let fills = columns.highest(|sample| sample.fill);
-    let last = track.last().copied();
-    let now = |value: fn(&Sample) -> f32| last.map_or(0.0, |sample| f64::from(value(&sample)));
-    let highest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-
-    let scale = highest(&connects);
-    let place = |row| (NAME, row, chart);
-    let behind = NAME + chart + 1;
-    canvas.put(0, 1, "new/s", theme.dim());
-    chart::sparkline(canvas, place(1), &connects, scale, |_| theme.calm());
-    let text = format!(
-        "{}, max {}",
-        rate(now(|sample| sample.connects)),
-        rate(scale)
-    );
-    canvas.put(behind, 1, &text, Style::new());
-
-    let scale = highest(&failures);
-    canvas.put(0, 2, "fail/s", theme.dim());
-    chart::sparkline(canvas, place(2), &failures, scale, |_| theme.alarm());
-    let text = format!(
-        "{}, max {}",
-        rate(now(|sample| sample.failures)),
-        rate(scale)
-    );
-    let style = if scale > 0.0 {
-        theme.alarm()
-    } else {
-        Style::new()
-    };
-    canvas.put(behind, 2, &text, style);
-
-    canvas.put(0, 3, "fill", theme.dim());
-    chart::sparkline(canvas, place(3), &fills, 1.0, |fill| theme.fill(fill));
-    let fill = now(|sample| sample.fill);
-    let text = format!("{}, max {}", percent(fill), percent(highest(&fills)));
-    canvas.put(behind, 3, &text, theme.fill(fill));
+    let unwatched = view.space.is_some_and(|space| space.rates.is_none());
+    for (row, chart) in (1..).zip(CHARTS) {
+        canvas.put(0, row, chart.name, theme.dim());
+        if unwatched && !chart.share {
+            canvas.put(NAME, row, "not watched", theme.dim());
+            continue;
+        }
+        let values = columns.highest(chart.value);
+        let now = f64::from((chart.value)(last));
+        let highest = values.iter().copied().fold(0.0, f64::max);
+        let scale = if chart.share { 1.0 } else { highest };
+        let style = |value| (chart.style)(theme, value);
+        chart::sparkline(canvas, (NAME, row, room), &values, scale, style);
+        let shown = if chart.share { percent } else { rate };
+        let text = format!("{}, max {}", shown(now), shown(highest));
+        let style = if chart.alarming {
+            style(if chart.share { now } else { highest })
+        } else {
+            Style::new()
+        };
+        canvas.put(NAME + room + 1, row, &text, style);
+    }
 }
 
 fn times(view: &SpaceView<'_>, canvas: &mut Canvas<'_>, column: u16) {

@@ -140,7 +140,7 @@ proptest! {
         place in any::<(usize, u16)>(),
         known in any::<[bool; 3]>(),
         bytes in proptest::collection::vec(any::<u8>(), 0..600),
-        text in ".{0,80}",
+        text in ".{0,80}|[\u{600}-\u{605}🇦-🇿\u{1100}-\u{11ff}]{0,80}",
         threads in any::<u64>(),
     ) {
         let [hostile, there, looked_up] = known;

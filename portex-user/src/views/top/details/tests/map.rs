@@ -103,6 +103,9 @@ fn no_map_yet() {
     scene.map = None;
     let (text, _) = drawn(80, 18, &|area, buf| draw_full(&scene.view(), area, buf));
     assert!(text.contains("PORT MAP  not here yet"), "{text}");
+    scene.space = None;
+    let (text, _) = drawn(80, 18, &|area, buf| draw_full(&scene.view(), area, buf));
+    assert!(text.contains("PORT MAP  the space is gone"), "{text}");
 }
 
 /// The cells of the map's first row of a range from 1000 on, each with its colour; 94 fit in a row.

@@ -61,9 +61,14 @@ fn piled_up_accents_and_joiners_take_the_room_that_they_need() {
     let text = "e\u{301}\u{301} a\u{200d}b\u{ad}";
     assert_eq!(plain(text, UNICODE), r"e\u{301}\u{301} a\u{200d}b\u{ad}");
     assert_eq!(plain("日é", UNICODE), "日é");
+    // Flags, signs that stand around the next character, jamos, ligatures.
+    assert_eq!(
+        ["🇩🇪", "\u{600}1", "\u{1100}\u{1100}", "لا"].map(width),
+        [2, 2, 4, 2]
+    );
     assert_eq!(plain("日é", ASCII), r"\u{65e5}\u{e9}");
     // A text of another process is looked at to some length only.
-    assert_eq!(safe(&[b'a'; 100_000], UNICODE).len(), 4_096);
+    assert_eq!(safe(&vec![b'a'; 100_000], UNICODE).len(), 4_096);
 }
 
 proptest! {

@@ -86,6 +86,10 @@ impl Scene {
         let Some(space) = self.space.clone() else {
             return self;
         };
+        let part = |all: u32, of: u32, parts: u32| {
+            let part = u64::from(all) * u64::from(of) / u64::from(parts.max(1));
+            u32::try_from(part).unwrap_or(all)
+        };
         for second in 0..=seconds {
             let share = f64::from(second + 40) / f64::from(seconds + 40);
             let wave = f64::from(second % 37) / 37.0;
@@ -107,6 +111,11 @@ impl Scene {
                     rates
                 },
                 ..space.clone()
+            };
+            let then = Space {
+                used: part(space.used, second + 40, seconds + 40),
+                time_wait: part(space.time_wait, second, seconds),
+                ..then
             };
             let snapshot = Snapshot {
                 time: self.snapshot.time + Duration::from_secs(second.into()),

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use ratatui::style::{Color, Modifier};
+
 use super::scenes::{self, *};
 use crate::{
     attribution::snapshot::{Holder, PortUse, Space},
@@ -195,4 +197,28 @@ fn few_rows_are_for_what_matters_most() {
         format!("{}\n{text}", "=".repeat(80))
     };
     insta::assert_snapshot!([1, 2, 4, 6, 9, 13].map(drawn).concat());
+}
+
+#[test]
+fn the_marked_owner_stands_out_and_what_is_bad_is_red() {
+    let scene = scenes::full();
+    let (text, buf) = drawn(80, 18, &|area, buf| draw(&scene.view(), area, buf));
+    let row = |start: &str| {
+        let row = text.lines().position(|line| line.starts_with(start));
+        u16::try_from(row.expect(start)).expect("small")
+    };
+    let marked = row("> nginx");
+    let style = scene.theme.selected();
+    for x in 0..80 {
+        let cell = buf[(x, marked)].style();
+        assert_eq!(cell.bg.filter(|bg| *bg != Color::Reset), style.bg);
+        assert!(cell.add_modifier.contains(style.add_modifier));
+        assert!(!cell.add_modifier.contains(Modifier::DIM));
+    }
+    assert_eq!(buf[(0, row("Has none"))].fg, Color::Red);
+    assert_eq!(buf[(0, row("Needs about"))].fg, Color::Red);
+    // The latest column of the failures, and the number behind it.
+    let failures = row("fail/s");
+    assert_eq!(buf[(28, failures)].symbol(), "█");
+    assert_eq!([28, 30].map(|x| buf[(x, failures)].fg), [Color::Red; 2]);
 }
