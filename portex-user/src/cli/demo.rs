@@ -60,6 +60,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         advice: Some(demo::advice),
         go: Some(Box::new(|| workload.go())),
         duration,
+        record: None,
     };
     top::live(&shown, Filter::default(), &options, extra)
 }

@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     filter::Filter,
     observe::{self, Model, Watched},
+    recording::Pace,
     views::top::{Frame, Replay, Status},
 };
 
@@ -49,7 +50,8 @@ pub struct Frames {
     pub(super) focus: Option<SpaceKey>,
     /// Bytes written, when the run is recorded.
     pub(super) recorded: Option<u64>,
-    pub(super) replay: Option<Replay>,
+    /// Times as fast as it was, and whether it is over.
+    replay: Option<(f64, bool)>,
 }
 
 impl Frames {
@@ -67,6 +69,29 @@ impl Frames {
             recorded: None,
             replay: None,
         }
+    }
+
+    /// How fast a replay goes.
+    pub(super) fn set_pace(&mut self, pace: Option<Pace>) {
+        if let Some(pace) = pace {
+            let times = match pace {
+                Pace::Times(times) => times,
+                Pace::AtOnce => f64::INFINITY,
+            };
+            let over = self.replay.is_some_and(|(_, over)| over);
+            self.replay = Some((times, over));
+        }
+    }
+
+    /// Nothing more comes of it.
+    pub(super) fn replay_ended(&mut self) {
+        let (times, _) = self.replay.unwrap_or((1.0, false));
+        self.replay = Some((times, true));
+    }
+
+    /// Whether frames go by the time of a recording.
+    pub(super) fn are_replayed(&self) -> bool {
+        self.origin.replayed
     }
 
     /// What a scan could not see.
@@ -116,7 +141,11 @@ impl Frames {
                 self.usage.share(now)
             },
             interval: self.interval,
-            replay: self.replay,
+            replay: self.replay.map(|(speed, ended)| Replay {
+                position: now.saturating_sub(origin.began),
+                speed,
+                ended,
+            }),
             recorded: self.recorded,
             advice: origin.advice.map(|advice| advice(&snapshot).into()),
             notes: Arc::clone(&self.notes),

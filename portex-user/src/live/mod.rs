@@ -3,16 +3,18 @@
 //! * `frames`: from the model to what a view is given at each tick
 //! * `on_screen`: the audience that shows frames on the screen and answers what it asks for
 //! * `printed`: the audience that prints them
-//! * `view`: one of the two
+//! * `view`: one of the two; `recorded`: with a recording beside it
 //! * `usage`: what portex itself costs
 
 mod frames;
 mod on_screen;
 mod printed;
+mod recorded;
 mod usage;
 mod view;
 
 pub use frames::{Frames, Origin};
 pub use on_screen::OnScreen;
 pub use printed::{Form, Printed};
+pub use recorded::Recorded;
 pub use view::View;

@@ -2,12 +2,17 @@
 
 use std::{io, pin::Pin, time::Duration};
 
-use tokio::{select, sync::mpsc::UnboundedReceiver};
+use tokio::{
+    select,
+    sync::{mpsc::UnboundedReceiver, watch},
+};
 
 use super::Frames;
 use crate::{
+    details::ProcessDetails,
     lookup::{Lookup, Question},
     observe::{Audience, Model, Watched, Wish, monotonic},
+    recording::Pace,
     views::top::{Message, Request, ToScreen},
 };
 
@@ -19,13 +24,13 @@ pub struct OnScreen {
     frames: Frames,
     screen: ToScreen,
     requests: UnboundedReceiver<Request>,
-    lookup: Option<Lookup>,
+    lookup: Lookup,
     /// Ready when a signal wants the end.
     stop: Pin<Box<dyn Future<Output = ()>>>,
     /// When the next frame is due; `None` before there is anything to show.
     next: Option<Duration>,
-    /// How fast a replay is wanted, when that was changed.
-    speed: Option<f64>,
+    /// How fast a replay goes.
+    pace: Option<watch::Sender<Pace>>,
     ended: bool,
 }
 
@@ -35,8 +40,9 @@ impl OnScreen {
         frames: Frames,
         screen: ToScreen,
         requests: UnboundedReceiver<Request>,
-        lookup: Option<Lookup>,
+        lookup: Lookup,
         stop: impl Future<Output = ()> + 'static,
+        pace: Option<watch::Sender<Pace>>,
     ) -> Self {
         Self {
             frames,
@@ -45,7 +51,7 @@ impl OnScreen {
             lookup,
             stop: Box::pin(stop),
             next: None,
-            speed: None,
+            pace,
             ended: false,
         }
     }
@@ -62,9 +68,9 @@ impl OnScreen {
                     self.at_once();
                 }
             }
-            Request::Process(pid) => self.look_up(Question::Process(pid)),
-            Request::HostName(address) => self.look_up(Question::HostName(address)),
-            Request::Speed(speed) => self.speed = Some(speed),
+            Request::Process(pid) => self.look_up(pid),
+            Request::HostName(address) => self.lookup.ask(Question::HostName(address)),
+            Request::Speed(times) => self.set_pace(times),
             Request::Quit => self.ended = true,
         }
     }
@@ -75,10 +81,40 @@ impl OnScreen {
         }
     }
 
-    fn look_up(&self, question: Question) {
-        if let Some(lookup) = &self.lookup {
-            lookup.ask(question);
+    fn look_up(&self, pid: u32) {
+        if self.pace.is_none() {
+            self.lookup.ask(Question::Process(pid));
+        } else {
+            // The process of that id on this host is another one.
+            let unknown = ProcessDetails {
+                pid,
+                ..ProcessDetails::default()
+            };
+            self.screen.send(Message::Process(Box::new(unknown)));
         }
+    }
+
+    fn set_pace(&mut self, times: f64) {
+        let pace = if times.is_finite() {
+            Pace::Times(times)
+        } else {
+            Pace::AtOnce
+        };
+        if let Some(change) = &self.pace {
+            change.send_replace(pace);
+        }
+        self.at_once();
+    }
+
+    /// A replay has come to its end.
+    pub(super) fn replay_ended(&mut self) {
+        self.frames.replay_ended();
+        self.next = Some(Duration::ZERO);
+    }
+
+    /// Bytes recorded so far.
+    pub(super) fn set_recorded(&mut self, bytes: Option<u64>) {
+        self.frames.recorded = bytes;
     }
 }
 
@@ -95,6 +131,8 @@ impl Audience for OnScreen {
             return Ok(Wish::Leave);
         }
         let began = monotonic();
+        let pace = self.pace.as_ref().map(|pace| *pace.borrow());
+        self.frames.set_pace(pace);
         let frame = Message::Frame(Box::new(self.frames.make(model, now)));
         if !self.screen.send(frame) {
             return Ok(Wish::Leave);

@@ -32,11 +32,27 @@ pub struct Printed<W> {
     /// Frames that are still to come; `None`: no end.
     left: Option<u64>,
     stop: Pin<Box<dyn Future<Output = ()>>>,
+    /// When the next frame is due: in a replay by the time of the recording, which says when.
     next: Option<Duration>,
+    /// Time of the latest frame.
+    latest: Option<Duration>,
+    /// The replay is over: one more frame.
+    over: bool,
     ended: bool,
 }
 
 impl<W: Write> Printed<W> {
+    /// A replay has come to its end, which is shown, unless it has been.
+    pub(super) fn replay_ended(&mut self) {
+        self.over = true;
+        self.next = Some(Duration::ZERO);
+    }
+
+    /// Bytes recorded so far.
+    pub(super) fn set_recorded(&mut self, bytes: Option<u64>) {
+        self.frames.recorded = bytes;
+    }
+
     /// So many frames to a writer, which should be buffered.
     pub fn new(
         out: W,
@@ -52,6 +68,8 @@ impl<W: Write> Printed<W> {
             left: count,
             stop: Box::pin(stop),
             next: None,
+            latest: None,
+            over: false,
             ended: false,
         }
     }
@@ -74,7 +92,7 @@ impl<W: Write> Printed<W> {
 
 impl<W: Write> Audience for Printed<W> {
     fn next_look(&self) -> Option<Duration> {
-        if self.ended {
+        if self.ended || self.frames.are_replayed() {
             return Some(Duration::ZERO);
         }
         self.next
@@ -84,6 +102,14 @@ impl<W: Write> Audience for Printed<W> {
         if self.ended {
             return Ok(Wish::Leave);
         }
+        let replayed = self.frames.are_replayed();
+        let time = if replayed { now } else { monotonic() };
+        // In a replay, once all of a moment was taken in: when time has gone on.
+        let due = self.next.is_some_and(|next| next <= time);
+        if !due || self.latest == Some(now) {
+            return Ok(if self.over { Wish::Leave } else { Wish::GoOn });
+        }
+        self.latest = Some(now);
         let frame = self.frames.make(model, now);
         match self.print(&frame) {
             // The reader has what it wanted.
@@ -98,15 +124,23 @@ impl<W: Write> Audience for Printed<W> {
         }
         // In step, unless it cannot keep up.
         let interval = self.frames.interval;
-        let due = self.next.unwrap_or_default() + interval;
-        let now = monotonic();
-        self.next = Some(if due > now { due } else { now + interval });
-        Ok(Wish::GoOn)
+        let next = self.next.unwrap_or_default() + interval;
+        let time = if replayed { now } else { monotonic() };
+        self.next = Some(if next > time { next } else { time + interval });
+        Ok(if self.over { Wish::Leave } else { Wish::GoOn })
     }
 
     fn scanned(&mut self, watched: &Watched) -> io::Result<()> {
         self.frames.scanned(watched);
-        self.next.get_or_insert_with(monotonic);
+        // The first scan is over: there is something to print.
+        let replayed = self.frames.are_replayed();
+        self.next.get_or_insert_with(|| {
+            if replayed {
+                Duration::ZERO
+            } else {
+                monotonic()
+            }
+        });
         Ok(())
     }
 

@@ -16,6 +16,24 @@ pub enum View<W> {
     Printed(Box<Printed<W>>),
 }
 
+impl<W: io::Write> View<W> {
+    /// A replay has come to its end.
+    pub fn replay_ended(&mut self) {
+        match self {
+            Self::Screen(view) => view.replay_ended(),
+            Self::Printed(view) => view.replay_ended(),
+        }
+    }
+
+    /// Bytes recorded so far.
+    pub(super) fn set_recorded(&mut self, bytes: Option<u64>) {
+        match self {
+            Self::Screen(view) => view.set_recorded(bytes),
+            Self::Printed(view) => view.set_recorded(bytes),
+        }
+    }
+}
+
 impl<W: io::Write> Audience for View<W> {
     fn hear(&mut self, input: &Input<'_>) -> io::Result<Wish> {
         match self {

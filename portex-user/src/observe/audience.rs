@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::{Model, Watched, monotonic};
+use super::{Model, Watched};
 use crate::input::Input;
 
 /// What a listener wants of the run.
@@ -54,43 +54,6 @@ pub trait Audience {
 
 /// Nobody.
 impl Audience for () {}
-
-/// Two at once.
-impl<A: Audience, B: Audience> Audience for (A, B) {
-    fn hear(&mut self, input: &Input<'_>) -> io::Result<Wish> {
-        Ok(self.0.hear(input)?.or(self.1.hear(input)?))
-    }
-
-    fn next_look(&self) -> Option<Duration> {
-        let looks = [self.0.next_look(), self.1.next_look()];
-        looks.into_iter().flatten().min()
-    }
-
-    fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
-        let time = monotonic();
-        let due = |at: Option<Duration>| at.is_some_and(|at| at <= time);
-        let mut wish = Wish::GoOn;
-        if due(self.0.next_look()) {
-            wish = wish.or(self.0.look(model, now)?);
-        }
-        if due(self.1.next_look()) {
-            wish = wish.or(self.1.look(model, now)?);
-        }
-        Ok(wish)
-    }
-
-    fn scanned(&mut self, watched: &Watched) -> io::Result<()> {
-        self.0.scanned(watched)?;
-        self.1.scanned(watched)
-    }
-
-    async fn wake(&mut self) {
-        tokio::select! {
-            () = self.0.wake() => {}
-            () = self.1.wake() => {}
-        }
-    }
-}
 
 /// Somebody, or nobody.
 impl<A: Audience> Audience for Option<A> {

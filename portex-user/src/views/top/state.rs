@@ -129,7 +129,8 @@ pub(super) struct Place {
     pub(super) of: Of,
     /// Row of its table.
     pub(super) selected: usize,
-    pub(super) scroll: u16,
+    /// What that row leads to, by which it is found again; `None`: the first row, whatever it is.
+    pub(super) chosen: Option<Of>,
 }
 
 /// Details of what.
@@ -146,7 +147,7 @@ impl From<Of> for Place {
         Self {
             of,
             selected: 0,
-            scroll: 0,
+            chosen: None,
         }
     }
 }

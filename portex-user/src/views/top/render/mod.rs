@@ -69,7 +69,7 @@ fn details(top: &Top, place: Place, area: Rect, buf: &mut Buffer) {
                     .as_deref()
                     .filter(|details| Some(details.pid) == key.pid),
                 selected: place.selected,
-                scroll: place.scroll,
+                scroll: 0,
                 labels: &top.labels,
                 theme: top.theme,
             },
@@ -85,7 +85,7 @@ fn details(top: &Top, place: Place, area: Rect, buf: &mut Buffer) {
                 map: map.map(|(_, map)| &**map),
                 track: top.history.of(&key),
                 selected: place.selected,
-                scroll: place.scroll,
+                scroll: 0,
                 labels: &top.labels,
                 theme: top.theme,
             };

@@ -175,6 +175,20 @@ fn there_is_room_for_the_mark_of_the_order() {
 }
 
 #[test]
+fn details_stand_between_header_and_footer() {
+    for keys in ["<Enter>", "<Enter>m", "2<Enter>"] {
+        let mut top = showing(samples::busy(), SIZE);
+        press(&mut top, keys);
+        let shown = screen(&top);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[0].starts_with("portex on web1"), "{shown}");
+        assert!(lines[23].contains("Esc Back"), "{shown}");
+        assert_ne!(lines[4], "", "{shown}");
+        assert_ne!(shown, screen(&showing(samples::busy(), SIZE)));
+    }
+}
+
+#[test]
 fn columns_stand_still_from_frame_to_frame() {
     let mut top = showing(samples::many(500, 100), (120, 40));
     let heading = |top: &Top| {

@@ -282,6 +282,43 @@ fn details_lie_on_top_of_each_other() {
 }
 
 #[test]
+fn the_selection_stays_with_its_row_in_details() {
+    let mut snapshot = samples::busy();
+    let mut top = showing(snapshot.clone(), SIZE);
+    // The third owner of the second space.
+    press(&mut top, "j<Enter>jj");
+    let pid = snapshot.spaces[1].owners[2].holder.pid;
+    snapshot.spaces[1].owners.reverse();
+    snapshot.spaces.reverse();
+    send(&mut top, snapshot.clone());
+    assert_eq!(top.place().map(|place| place.selected), Some(7));
+    press(&mut top, "<Enter>");
+    assert!(matches!(top.place().map(|place| place.of), Some(Of::Process(key)) if key.pid == pid));
+    press(&mut top, "q<PgDn><PgDn><End>");
+    assert_eq!(
+        top.place().map(|place| place.selected),
+        Some(9),
+        "the last of ten"
+    );
+    snapshot.spaces.clear();
+    send(&mut top, snapshot);
+    assert_eq!(
+        top.place().map(|place| place.selected),
+        Some(0),
+        "all are gone"
+    );
+}
+
+#[test]
+fn q_leaves_a_namespace_before_it_ends_portex() {
+    let mut top = showing(samples::busy(), SIZE);
+    press(&mut top, "4j<Enter>q");
+    assert_eq!((top.view, top.ended()), (View::Namespaces, false));
+    press(&mut top, "q");
+    assert!(top.ended());
+}
+
+#[test]
 fn a_failure_leads_to_its_space_else_to_its_process() {
     let mut top = showing(samples::busy(), SIZE);
     press(&mut top, "3<Enter>");

@@ -76,7 +76,8 @@ impl Top {
                 self.back();
             }
             Action::Leave => {
-                if self.places.is_empty() {
+                // A namespace's spaces are details of it.
+                if self.places.is_empty() && self.netns.is_none() {
                     self.quit(requests);
                 } else {
                     self.back();

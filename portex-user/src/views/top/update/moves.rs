@@ -38,7 +38,7 @@ impl Top {
                 self.mode = Mode::Menu(at.saturating_add_signed(by).min(last));
             }
             Mode::Normal | Mode::Filter => match self.places.last() {
-                Some(_) => self.go_in_details(by, page),
+                Some(_) => self.go_in_details(by),
                 None => self.go_in_list(action, by),
             },
         }
@@ -53,26 +53,16 @@ impl Top {
         }
     }
 
-    /// Steps move the row; pages the picture, and all the way where there is no row.
-    fn go_in_details(&mut self, by: isize, page: usize) {
-        let rows = self.details_rows();
-        let Some(place) = self.places.last_mut() else {
+    /// The table is scrolled by whoever draws it, so that its row is seen.
+    fn go_in_details(&mut self, by: isize) {
+        let last = self.details_rows().saturating_sub(1);
+        let Some(place) = self.place().copied() else {
             return;
         };
-        if by.unsigned_abs() == 1 && rows > 0 {
-            let to = place.selected.saturating_add_signed(by);
-            place.selected = to.min(rows - 1);
-            return;
-        }
-        match by {
-            isize::MIN => (place.scroll, place.selected) = (0, 0),
-            isize::MAX => place.selected = rows.saturating_sub(1),
-            _ => {
-                let to = usize::from(place.scroll).saturating_add_signed(by);
-                // The details know how long they are; nothing there is a thousand pages long.
-                let most = page.saturating_mul(1000);
-                place.scroll = u16::try_from(to.min(most)).unwrap_or(u16::MAX);
-            }
+        let selected = place.selected.saturating_add_signed(by).min(last);
+        let chosen = self.below(place.of, selected);
+        if let Some(place) = self.places.last_mut() {
+            (place.selected, place.chosen) = (selected, chosen);
         }
     }
 }

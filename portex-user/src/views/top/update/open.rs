@@ -3,6 +3,7 @@
 use crate::{
     attribution::snapshot::{Failure, Owner, Process, Space, SpaceKey},
     views::top::{
+        details::DestinationRow,
         lists::{Line, Part, ProcessKey, View},
         state::{Of, Top},
     },
@@ -35,6 +36,10 @@ impl Top {
         match self.place().copied() {
             Some(place) => {
                 if let Some(of) = self.below(place.of, place.selected) {
+                    // From now on it is this row, wherever it goes.
+                    if let Some(place) = self.places.last_mut() {
+                        place.chosen = Some(of);
+                    }
                     self.enter(of);
                 }
             }
@@ -97,7 +102,7 @@ impl Top {
     }
 
     /// What a row of the details leads to.
-    fn below(&self, of: Of, row: usize) -> Option<Of> {
+    pub(super) fn below(&self, of: Of, row: usize) -> Option<Of> {
         match of {
             Of::Space(key) => {
                 let owner: &Owner = self.space(&key)?.owners.get(row)?;
@@ -112,6 +117,25 @@ impl Top {
                 Some(Of::Space(spaces.get(row.space as usize)?.key()))
             }
             Of::Map(_) => None,
+        }
+    }
+
+    /// The row of the details that leads there.
+    pub(super) fn row_to(&self, of: Of, target: Of) -> Option<usize> {
+        match (of, target) {
+            (Of::Space(key), Of::Process(process)) => {
+                let mut owners = self.space(&key)?.owners.iter();
+                owners.position(|owner| owner.holder.pid == process.pid)
+            }
+            (Of::Process(key), Of::Space(space)) => {
+                let spaces = &self.frame.as_ref()?.snapshot.spaces;
+                let leads = |row: &DestinationRow| {
+                    let to = spaces.get(row.space as usize);
+                    to.is_some_and(|to| to.key() == space)
+                };
+                self.destinations(key).iter().position(leads)
+            }
+            _ => None,
         }
     }
 

@@ -17,6 +17,11 @@ impl Top {
             _ if tree && self.view == View::Processes => links(&frame.snapshot),
             _ => Links::default(),
         };
+        let place = self.place().copied();
+        let found = place.and_then(|place| self.row_to(place.of, place.chosen?));
+        if let (Some(place), Some(row)) = (self.places.last_mut(), found) {
+            place.selected = row;
+        }
         let Some(data) = self.data() else { return };
         let list = self.list();
         let wanted = Wanted {

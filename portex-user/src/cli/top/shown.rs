@@ -1,4 +1,4 @@
-//! `portex top`, and what `portex demo` has in common with it.
+//! How frames are shown: on the screen, or printed.
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout},
@@ -7,49 +7,30 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use tokio::{select, sync::mpsc::unbounded_channel, time::sleep};
+use tokio::sync::{mpsc::unbounded_channel, watch};
 
-use super::{
-    log,
-    options::{self, ColorChoice, How, Which, duration},
-    runtime, stop,
-};
 use crate::{
-    attribution::Snapshot,
-    clock::Clock,
-    filter::Filter,
-    inventory::{Look, services},
-    kernel::{Options, Session},
-    live::{Form, Frames, OnScreen, Origin, Printed, View},
+    cli::{
+        log,
+        options::{self, ColorChoice, duration},
+    },
+    inventory::services,
+    live::{Form, Frames, OnScreen, Printed, View},
     lookup::{Answer, Lookup},
-    observe::{self, Model, Scanner, monotonic},
-    source::{EventSource as _, Live},
-    views::top::{self, Message, Screen, Services, Theme, ToScreen},
+    recording::Pace,
+    views::top::{self, Message, Screen, Theme, ToScreen},
 };
-
-/// Watch live who uses up which destination's ports, and when the next connect() fails
-///
-/// Keys: 1 to 5 for the views, Enter for details, / to filter, ? for help, q to quit.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    shown: Shown,
-    #[command(flatten)]
-    how: How,
-}
 
 /// How frames are shown.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
-pub(super) struct Shown {
+pub(in crate::cli) struct Shown {
     /// Print frames one after the other instead of taking the terminal
     #[arg(short, long, group = "printed")]
-    pub(super) batch: bool,
+    pub(in crate::cli) batch: bool,
     /// One JSON object a line (with --batch: a snapshot)
     #[arg(long, requires = "printed")]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     /// All rows of each table, not only the first (with --batch)
     #[arg(long, requires = "batch", conflicts_with = "json")]
     all: bool,
@@ -64,7 +45,7 @@ pub(super) struct Shown {
     resolve: bool,
     /// Colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
-    pub(super) color: ColorChoice,
+    pub(in crate::cli) color: ColorChoice,
 }
 
 /// Shortest time between frames.
@@ -83,95 +64,16 @@ fn delay(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    args.shown.check()?;
-    let filter = args.which.filter()?;
-    let options = args.how.session(filter.netns, verbose);
-    live(&args.shown, filter, &options, Extra::default())
-}
-
-/// What the demo adds.
-#[derive(Default)]
-pub(super) struct Extra<'a> {
-    /// What is to be said of each snapshot.
-    pub(super) advice: Option<fn(&Snapshot) -> &'static str>,
-    /// What begins when all is set up.
-    pub(super) go: Option<Box<dyn FnOnce() -> anyhow::Result<()> + 'a>>,
-    /// When to end.
-    pub(super) duration: Option<Duration>,
-}
-
-/// Traces and shows frames until somebody wants the end.
-pub(super) fn live(
-    shown: &Shown,
-    filter: Filter,
-    options: &Options,
-    extra: Extra<'_>,
-) -> anyhow::Result<()> {
-    let began = monotonic();
-    let look = Look {
-        netns: options.netns,
-        owners: true,
-    };
-    let services = services::read();
-    runtime()?.block_on(async {
-        let (session, ring) = Session::start(options)?;
-        // These keep the capabilities of now: they look into other namespaces and processes.
-        let mut scanner = Scanner::start(look)?;
-        let questions = Questions::start()?;
-        session.drop_privileges()?;
-        let signals = stop::signals(stop::Rest::Work)?;
-        let attached = session.attached();
-        let origin = Origin {
-            host: Arc::from(rustix::system::uname().nodename().to_string_lossy()),
-            kernel: Arc::from(rustix::system::uname().release().to_string_lossy()),
-            attach: Some(attached.way.name().into()),
-            began,
-            clock: Clock::default(),
-            replayed: false,
-            advice: extra.advice,
-            notes: options::notes(attached),
-        };
-        let frames = Frames::new(origin, filter, shown.delay);
-        let mut live = Live::new(session, ring);
-        if let Some(go) = extra.go {
-            go()?;
-        }
-        let stop = async move {
-            select! {
-                () = signals => {}
-                () = after(extra.duration) => {}
-            }
-        };
-        let mut viewer = shown.open(frames, services, questions, stop)?;
-        let mut model = Model::default();
-        let never = std::future::pending();
-        let outcome =
-            observe::watch(&mut live, &mut scanner, &mut model, &mut viewer.view, never).await;
-        // The terminal first: what comes then may be said on it.
-        let closed = viewer.close();
-        live.finish(&mut Vec::new());
-        outcome?;
-        closed
-    })
-}
-
-async fn after(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => sleep(duration).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Answers what the screen wants to know. It may start before the screen, while capabilities are
 /// there.
-pub(super) struct Questions {
+pub(in crate::cli) struct Questions {
     lookup: Lookup,
     screen: Arc<OnceLock<ToScreen>>,
 }
 
 impl Questions {
-    fn start() -> io::Result<Self> {
+    /// Starts answering.
+    pub(super) fn start() -> io::Result<Self> {
         let screen = Arc::new(OnceLock::<ToScreen>::new());
         let answers_to = Arc::clone(&screen);
         let lookup = Lookup::start(move |answer| {
@@ -188,41 +90,45 @@ impl Questions {
     }
 }
 
-/// The view, and what goes with it while it is open.
-pub(super) struct Viewer {
-    pub(super) view: View<BufWriter<Stdout>>,
+/// What is to be closed after the view.
+#[derive(Default)]
+pub(in crate::cli) struct Closing {
     screen: Option<Screen>,
     held: Option<log::Held>,
 }
 
-impl Viewer {
+impl Closing {
     /// Gives the terminal back.
-    pub(super) fn close(self) -> anyhow::Result<()> {
-        let Self { view, screen, held } = self;
+    pub(super) fn close(self, view: View<BufWriter<Stdout>>) -> anyhow::Result<()> {
         drop(view);
-        let closed = screen.map_or(Ok(()), Screen::close);
-        drop(held);
+        let closed = self.screen.map_or(Ok(()), Screen::close);
+        drop(self.held);
         closed.context("showing the screen")
     }
 }
 
 impl Shown {
+    /// Between frames.
+    pub(super) fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// Whether it can be shown so.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.batch || io::stdout().is_terminal() {
             return Ok(());
         }
         bail!("standard output is no terminal\n  what to do: portex top --batch")
     }
 
-    /// Takes the terminal, or standard output.
+    /// Takes the terminal, or standard output. `pace`: that of a replay, to be changed by the user.
     pub(super) fn open(
         &self,
         frames: Frames,
-        services: Services,
         questions: Questions,
         stop: impl Future<Output = ()> + 'static,
-    ) -> anyhow::Result<Viewer> {
+        pace: Option<watch::Sender<Pace>>,
+    ) -> anyhow::Result<(View<BufWriter<Stdout>>, Closing)> {
         if self.batch {
             let form = if self.json {
                 Form::Json
@@ -231,19 +137,15 @@ impl Shown {
             };
             let out = BufWriter::with_capacity(1 << 16, io::stdout());
             let printed = Printed::new(out, frames, form, self.count, stop);
-            return Ok(Viewer {
-                view: View::Printed(Box::new(printed)),
-                screen: None,
-                held: None,
-            });
+            return Ok((View::Printed(Box::new(printed)), Closing::default()));
         }
-        let held = Some(log::Held::begin());
+        let held = log::Held::begin();
         let (ask, asked) = unbounded_channel();
         let options = top::Options {
             theme: self.theme(),
             interval: self.delay,
             size: (0, 0),
-            services: Arc::new(services),
+            services: Arc::new(services::read()),
             resolve: self.resolve,
         };
         // The run has ended where nobody hears.
@@ -251,12 +153,12 @@ impl Shown {
             .context("taking the terminal")?;
         let Questions { lookup, screen: to } = questions;
         let _first = to.set(screen.sender());
-        let on_screen = OnScreen::new(frames, screen.sender(), asked, Some(lookup), stop);
-        Ok(Viewer {
-            view: View::Screen(Box::new(on_screen)),
+        let on_screen = OnScreen::new(frames, screen.sender(), asked, lookup, stop, pace);
+        let closing = Closing {
             screen: Some(screen),
-            held,
-        })
+            held: Some(held),
+        };
+        Ok((View::Screen(Box::new(on_screen)), closing))
     }
 
     fn theme(&self) -> Theme {
