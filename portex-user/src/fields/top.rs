@@ -56,18 +56,18 @@ pub enum NamespaceColumn {
 #[rustfmt::skip]
 pub const TOP_SPACES: &[Field<TopSpaceColumn>] = &[
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Netns), heading: "NETNS", width: 8, right: false, help: "network namespace: its name, or its inode number" },
-    Field { column: TopSpaceColumn::Cell(SpaceColumn::Source), heading: "SOURCE", width: 13, right: false, help: "source address; %N when bound to a device, with its port range when that is its own" },
-    Field { column: TopSpaceColumn::Cell(SpaceColumn::Destination), heading: "DESTINATION", width: 21, right: false, help: "destination address and port" },
+    Field { column: TopSpaceColumn::Cell(SpaceColumn::Source), heading: "SOURCE", width: 11, right: false, help: "source address; %N when bound to a device, with its port range when that is its own" },
+    Field { column: TopSpaceColumn::Cell(SpaceColumn::Destination), heading: "DESTINATION", width: 19, right: false, help: "destination address and port" },
     Field { column: TopSpaceColumn::Used, heading: "USED/ALL", width: 11, right: true, help: "ports held by a connection or a TIME_WAIT to that destination, of those in the range" },
     Field { column: TopSpaceColumn::Bar, heading: "GONE", width: 8, right: false, help: "share of the ports that the next connects cannot get, as a bar" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Fill), heading: "FILL", width: 6, right: true, help: "the same as a number" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::TimeWait), heading: "TW", width: 5, right: true, help: "ports in TIME_WAIT" },
-    Field { column: TopSpaceColumn::Cell(SpaceColumn::Blocked), heading: "BLOCKED", width: 8, right: true, help: "ports that cannot be used because of an explicit bind, whatever its destination" },
+    Field { column: TopSpaceColumn::Cell(SpaceColumn::Blocked), heading: "BLOCK", width: 6, right: true, help: "ports that cannot be used because of an explicit bind, whatever its destination" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Free), heading: "FREE", width: 7, right: true, help: "connects that can still get a port; >= when that is a lower bound" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Connects), heading: "NEW/S", width: 6, right: true, help: "ports allocated per second" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Failures), heading: "FAIL/S", width: 7, right: true, help: "connects per second that got no port" },
     Field { column: TopSpaceColumn::Cell(SpaceColumn::Exhausts), heading: "EXH IN", width: 7, right: true, help: "when the next connect() fails if all goes on as it does; - when it does not" },
-    Field { column: TopSpaceColumn::Cell(SpaceColumn::Owner), heading: "TOP OWNER", width: 11, right: false, help: "process that holds most of the ports" },
+    Field { column: TopSpaceColumn::Cell(SpaceColumn::Owner), heading: "TOP OWNER", width: 12, right: false, help: "process that holds most of the ports" },
 ];
 
 /// The columns of the list of processes, from left to right.
@@ -129,8 +129,8 @@ pub const TOP_POOLS: &[Field<PoolColumn>] = &[
 
 /// What the list of spaces can do without, in this order.
 pub const SPARE_TOP_SPACE_COLUMNS: &[TopSpaceColumn] = &[
-    TopSpaceColumn::Cell(SpaceColumn::Blocked),
     TopSpaceColumn::Cell(SpaceColumn::Fill),
+    TopSpaceColumn::Cell(SpaceColumn::Blocked),
     TopSpaceColumn::Cell(SpaceColumn::Netns),
     TopSpaceColumn::Cell(SpaceColumn::Source),
     TopSpaceColumn::Used,

@@ -56,8 +56,8 @@ impl OnScreen {
         }
     }
 
-    fn answer(&mut self, request: Request) {
-        match request {
+    fn answer(&mut self, request: &Request) {
+        match *request {
             Request::Interval(interval) => {
                 self.frames.interval = interval;
                 self.at_once();
@@ -154,7 +154,7 @@ impl Audience for OnScreen {
         select! {
             () = &mut self.stop, if !self.ended => self.ended = true,
             request = self.requests.recv() => match request {
-                Some(request) => self.answer(request),
+                Some(request) => self.answer(&request),
                 // The screen has ended.
                 None => self.ended = true,
             },

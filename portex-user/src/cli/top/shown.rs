@@ -24,6 +24,10 @@ use crate::{
 /// How frames are shown.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(in crate::cli) struct Shown {
     /// Print frames one after the other instead of taking the terminal
     #[arg(short, long, group = "printed")]
