@@ -168,10 +168,13 @@ fn holds(view: &ProcessView<'_>, width: usize) -> Vec<Line<'static>> {
         items.push(("connect() failed".into(), grouped(failures), alarm));
     }
     let mut lines = words::flow(items, width, theme);
-    let times = [("held", process.hold), ("search", process.search)];
-    let times = times.map(|(name, times)| {
+    let times = [
+        ("held", process.hold, words::NONE_HELD),
+        ("search", process.search, words::NONE_SEARCHED),
+    ];
+    let times = times.map(|(name, times, none)| {
         let text = times.map_or_else(
-            || "not measured this way".to_owned(),
+            || none.to_owned(),
             |times| {
                 let [p50, p99, max] = [times.p50, times.p99, times.max].map(words::long);
                 format!("p50 {p50}, p99 {p99}, max {max}")

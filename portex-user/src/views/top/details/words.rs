@@ -84,10 +84,15 @@ fn about(number: f64) -> String {
     rounded.parse().map_or(rounded, grouped)
 }
 
-/// Percentiles in columns below `p50 p99 max`.
-pub(super) fn percentiles(times: Option<Percentiles>) -> String {
+/// Where there are no hold times: they are known once ports were released.
+pub(super) const NONE_HELD: &str = "none released yet";
+/// Where there are no search times: some ways to attach cannot measure them.
+pub(super) const NONE_SEARCHED: &str = "not measured this way";
+
+/// Percentiles in columns below `p50 p99 max`, or why there are none.
+pub(super) fn percentiles(times: Option<Percentiles>, none: &str) -> String {
     times.map_or_else(
-        || "not measured this way".to_owned(),
+        || none.to_owned(),
         |times| {
             let Percentiles { p50, p99, max } = times;
             format!("{:<8}{:<8}{}", long(p50), long(p99), long(max))

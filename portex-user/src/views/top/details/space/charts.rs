@@ -141,9 +141,13 @@ fn times(view: &SpaceView<'_>, canvas: &mut Canvas<'_>, column: u16) {
     let beside = column + 8;
     canvas.put(column, 0, "PORTS", theme.title());
     canvas.put(beside, 0, "p50     p99     max", theme.title());
-    for (row, (name, times)) in (1..).zip([("held", space.hold), ("search", space.search)]) {
+    let times = [
+        ("held", space.hold, words::NONE_HELD),
+        ("search", space.search, words::NONE_SEARCHED),
+    ];
+    for (row, (name, times, none)) in (1..).zip(times) {
         canvas.put(column, row, name, theme.dim());
-        canvas.put(beside, row, &words::percentiles(times), Style::new());
+        canvas.put(beside, row, &words::percentiles(times, none), Style::new());
     }
     let flow = space.rates.map(|rates| (rates.connects, rates.releases));
     canvas.put(column, 3, "flow", theme.dim());
