@@ -151,8 +151,12 @@ impl Audience for OnScreen {
     }
 
     async fn wake(&mut self) {
+        if self.ended {
+            // It has said so: the next look is due.
+            return std::future::pending().await;
+        }
         select! {
-            () = &mut self.stop, if !self.ended => self.ended = true,
+            () = &mut self.stop => self.ended = true,
             request = self.requests.recv() => match request {
                 Some(request) => self.answer(&request),
                 // The screen has ended.

@@ -56,7 +56,7 @@ pub enum ReadError {
     ByteOrder(String),
     /// Its content cannot be right.
     #[error(
-        "{name} is damaged at byte {at_byte}: {what}\n  what to do: take another copy; what came before was shown"
+        "{name} is damaged at byte {at_byte}: {what}\n  what to do: take another copy of the file"
     )]
     Damaged {
         /// Name of the file.

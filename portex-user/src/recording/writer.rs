@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal as _, Write},
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
     path::Path,
     time::{Duration, Instant},
 };
@@ -81,7 +81,8 @@ impl Writer {
                 !io::stdout().is_terminal(),
                 "a recording is no text for a terminal\n  what to do: write it to a file or a pipe"
             );
-            Box::new(io::stdout())
+            // Not by the standard library's buffer, which writes line by line.
+            Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))
         } else {
             Box::new(open(path, &name, force)?)
         };

@@ -106,7 +106,7 @@ fn run(
             terminal.suspend()?;
         }
         if top.wants_redraw() {
-            terminal.0.clear()?;
+            terminal.redraw()?;
         }
         terminal.0.draw(|frame| render(&top, frame))?;
     }

@@ -14,7 +14,10 @@ use crossterm::{
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
-use ratatui::backend::CrosstermBackend;
+use ratatui::{
+    backend::CrosstermBackend,
+    layout::{Position, Rect},
+};
 
 /// Whether the terminal is ours at this moment. There is one terminal.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -45,8 +48,18 @@ impl Terminal {
         restore();
         // The whole process group, as the terminal itself does it.
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        // Another thread may have got that one, and this one would run on until it is stopped.
+        // SAFETY: raise() sends a signal to this thread, whose action is the default.
+        unsafe { libc::raise(libc::SIGTSTP) };
         take()?;
-        self.0.clear()
+        self.redraw()
+    }
+
+    /// Has the next picture drawn whole. `ratatui::Terminal::clear` would ask the terminal where the
+    /// cursor is, and the thread that reads keys keeps the answer until the next key.
+    pub(super) fn redraw(&mut self) -> io::Result<()> {
+        let size = self.0.size()?;
+        self.0.resize(Rect::from((Position::ORIGIN, size)))
     }
 }
 
