@@ -13,6 +13,7 @@
 //! event, expect      what portex told, and what it should have told
 //! snapshot/          what `portex snapshot` printed
 //! netns, procnet, diag, bpf, sys   the kernel
+//! screen             a terminal, its keys and what is seen
 //! confine, named     a process with something taken away from it, or too much of it
 //! random, parallel   seeds; several at once
 //! ```
@@ -34,6 +35,7 @@ mod random;
 mod report;
 mod runner;
 mod scenarios;
+mod screen;
 mod snapshot;
 mod sys;
 mod told;

@@ -8,6 +8,7 @@ use crate::{
     binaries::{self, Binaries},
     counts::Counts,
     process,
+    setup::{self, Need},
     workspace::Workspace,
 };
 
@@ -27,6 +28,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<Counts> {
         return Ok(counts);
     }
     scenarios(
+        workspace,
         &binaries::build(workspace)?,
         args.attach.as_deref(),
         &args.filter,
@@ -43,10 +45,14 @@ pub(crate) fn skipped() -> Option<Counts> {
 
 /// Runs the scenarios. They end with a line of counts, or something went wrong.
 pub(crate) fn scenarios(
+    workspace: &Workspace,
     binaries: &Binaries,
     attach: Option<&str>,
     filter: &[String],
 ) -> Result<Counts> {
+    if let Err(error) = setup::ensure(workspace, Need::Terminal) {
+        println!("scenarios of the screen will be skipped: {error:#}");
+    }
     let mut command = Command::new(&binaries.tests);
     command.arg("host").arg("--portex").arg(&binaries.portex);
     if let Some(way) = attach {

@@ -4,6 +4,7 @@ mod binaries;
 mod counts;
 mod ebpf;
 mod host;
+mod picture;
 mod process;
 mod setup;
 mod table;
@@ -38,6 +39,8 @@ enum Command {
     Host(host::Args),
     /// Check everything: format, lints, unit tests, objects, scenarios.
     Test(test::Args),
+    /// Draw the pictures of docs/ anew, from a real run of `portex demo`, as root.
+    Picture(picture::Args),
 }
 
 fn run(cli: &Cli) -> Result<Counts> {
@@ -48,6 +51,7 @@ fn run(cli: &Cli) -> Result<Counts> {
         Command::Vm(args) => vm::run(&workspace, args),
         Command::Host(args) => host::run(&workspace, args),
         Command::Test(args) => Ok(test::run(&workspace, args)),
+        Command::Picture(args) => picture::run(&workspace, args),
     }
 }
 

@@ -206,7 +206,7 @@ fn parent_of(pid: u32) -> Option<u32> {
 }
 
 /// What the demo must not change.
-struct Machine {
+pub(super) struct Machine {
     range: String,
     named_namespaces: BTreeSet<String>,
     namespace_mounts: usize,
@@ -215,7 +215,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn now(portex: &Path) -> Result<Self> {
+    pub(super) fn now(portex: &Path) -> Result<Self> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
         Ok(Self {
             range: std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?,
@@ -230,7 +230,7 @@ impl Machine {
     }
 
     /// Waits a little: those who end with their parent take a moment.
-    fn is_left(&self, portex: &Path, netns: u64) -> Result<()> {
+    pub(super) fn is_left(&self, portex: &Path, netns: u64) -> Result<()> {
         self.loaded.wait_for_nothing_new()?;
         let end = Instant::now() + Duration::from_secs(10);
         loop {

@@ -6,6 +6,7 @@ mod check;
 mod cleanup;
 mod crowd;
 mod demo;
+mod demo_screen;
 mod errors;
 mod failures;
 mod filters;
@@ -15,16 +16,21 @@ mod handed_over;
 mod hooks_off;
 mod hostile;
 mod loss;
+mod on_screen;
 mod ordered;
 mod other_calls;
 mod port_owners;
 mod port_space;
+mod record;
 mod released;
 mod retry;
 mod same_tuple;
 mod states;
 mod time_wait;
 mod time_wait_ends;
+mod top_plain;
+mod top_restored;
+mod top_screen;
 
 use std::net::SocketAddr;
 
@@ -145,10 +151,18 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("many_namespaces", Body::Once(crowd::many)),
     scenario("vanishing", Body::Once(crowd::vanishing)),
     scenario("diagnostics", Body::Alone(full::diagnostics)),
+    scenario("record_replay", Body::Waiting(record::replay)),
+    scenario("record_killed", Body::Alone(record::killed)),
+    scenario("record_bounded", Body::Once(record::bounded)),
     scenario("demo", Body::Once(demo::run)),
     scenario("demo_killed", Body::Once(demo::killed)),
     scenario("demo_workload_killed", Body::Once(demo::workload_killed)),
     scenario("demo_interrupted", Body::Once(demo::interrupted)),
+    scenario("top_screen", Body::Once(top_screen::run)),
+    scenario("top_plain", Body::Once(top_plain::run)),
+    scenario("top_restored", Body::Once(top_restored::run)),
+    scenario("top_panic", Body::Once(top_restored::panics)),
+    scenario("demo_screen", Body::Once(demo_screen::run)),
     scenario("lockdown", Body::Last(errors::lockdown)),
 ];
 

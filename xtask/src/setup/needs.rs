@@ -17,6 +17,8 @@ pub(crate) enum Need {
     Deny,
     /// Compiler and linker for eBPF.
     Ebpf,
+    /// tmux, in which the scenarios of the screen run portex.
+    Terminal,
     /// QEMU.
     Qemu,
     /// What fetches and unpacks Debian's kernels.
@@ -25,8 +27,9 @@ pub(crate) enum Need {
 
 impl Need {
     /// Every need, cheap ones first.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Lints,
+        Self::Terminal,
         Self::Qemu,
         Self::Kernels,
         Self::Ebpf,
@@ -42,6 +45,7 @@ impl Need {
             Self::Lints => lints(),
             Self::Deny => deny(workspace),
             Self::Ebpf => ebpf::missing(workspace),
+            Self::Terminal => terminal(),
             Self::Qemu => qemu(),
             Self::Kernels => kernels(),
         }
@@ -54,6 +58,7 @@ impl fmt::Display for Need {
             Self::Lints => "rustfmt and clippy",
             Self::Deny => "cargo-deny",
             Self::Ebpf => "eBPF toolchain",
+            Self::Terminal => "tmux",
             Self::Qemu => "QEMU",
             Self::Kernels => "kernel packages",
         })
@@ -102,6 +107,13 @@ pub(crate) fn deny_command(workspace: &Workspace) -> Command {
     } else {
         Command::new("cargo-deny")
     }
+}
+
+fn terminal() -> Option<Missing> {
+    process::which("tmux").is_none().then(|| {
+        Missing::new("no tmux", vec![Step::Packages(vec!["tmux".into()])])
+            .otherwise("install tmux 3.2 or later")
+    })
 }
 
 fn qemu() -> Option<Missing> {

@@ -97,7 +97,7 @@ impl<'a, 'scope> Session<'a, 'scope> {
             Step::Rebuild => ebpf::check_rebuild(self.workspace),
             Step::Host => match host::skipped() {
                 Some(counts) => Ok(counts),
-                None => host::scenarios(&self.binaries()?, None, &[]),
+                None => host::scenarios(self.workspace, &self.binaries()?, None, &[]),
             },
             Step::Vm => {
                 let kernels = self.kernels.take().context("kernels are fetched once")?;

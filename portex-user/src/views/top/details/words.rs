@@ -55,7 +55,8 @@ fn outlook(space: &Space, track: Option<&Track>) -> String {
 
 /// What the rate needs in the long run, and how bad that is.
 pub(super) fn need(space: &Space, theme: Theme) -> Option<(String, Style)> {
-    let need = space.need?;
+    // Without connects, what they need says nothing.
+    let need = space.need.filter(|need| *need >= 1.0)?;
     let capacity = f64::from(space.capacity);
     let text = format!(
         "Needs about {} ports in the long run; has {}.",

@@ -26,6 +26,7 @@ impl List for Failures {
     type Column = FailureColumn;
     const FIELDS: &'static [Field<FailureColumn>] = TOP_FAILURES;
     const SPARE: &'static [FailureColumn] = SPARE_TOP_FAILURE_COLUMNS;
+    const NETNS: Option<FailureColumn> = Some(FailureColumn::Netns);
 
     fn items(snapshot: &Snapshot) -> &[Failure] {
         &snapshot.failures

@@ -132,6 +132,8 @@ pub(super) trait List {
     const FIELDS: &'static [Field<Self::Column>];
     /// What a narrow terminal does without, in this order.
     const SPARE: &'static [Self::Column];
+    /// What says the same in each row while there is one namespace only.
+    const NETNS: Option<Self::Column> = None;
 
     /// All that could be rows.
     fn items(snapshot: &Snapshot) -> &[Self::Item];

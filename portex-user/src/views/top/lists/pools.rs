@@ -19,6 +19,7 @@ impl List for Pools {
     type Column = PoolColumn;
     const FIELDS: &'static [Field<PoolColumn>] = TOP_POOLS;
     const SPARE: &'static [PoolColumn] = SPARE_TOP_POOL_COLUMNS;
+    const NETNS: Option<PoolColumn> = Some(PoolColumn::Netns);
 
     fn items(snapshot: &Snapshot) -> &[BindPool] {
         &snapshot.bind_pools

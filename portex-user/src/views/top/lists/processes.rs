@@ -36,6 +36,7 @@ impl List for Processes {
     type Column = TopProcessColumn;
     const FIELDS: &'static [Field<TopProcessColumn>] = TOP_PROCESSES;
     const SPARE: &'static [TopProcessColumn] = SPARE_TOP_PROCESS_COLUMNS;
+    const NETNS: Option<TopProcessColumn> = Some(TopProcessColumn::Cell(ProcessColumn::Netns));
 
     fn items(snapshot: &Snapshot) -> &[Process] {
         &snapshot.processes

@@ -18,6 +18,7 @@ impl List for Spaces {
     type Column = TopSpaceColumn;
     const FIELDS: &'static [Field<TopSpaceColumn>] = TOP_SPACES;
     const SPARE: &'static [TopSpaceColumn] = SPARE_TOP_SPACE_COLUMNS;
+    const NETNS: Option<TopSpaceColumn> = Some(TopSpaceColumn::Cell(SpaceColumn::Netns));
 
     fn items(snapshot: &Snapshot) -> &[Space] {
         &snapshot.spaces

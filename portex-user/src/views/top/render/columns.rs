@@ -15,12 +15,13 @@ pub(super) struct Column {
     pub(super) width: u16,
 }
 
-/// The columns that fit, from left to right.
-pub(super) fn fitting<L: List>(room: u16) -> Vec<Column> {
+/// The columns that fit, from left to right; without `redundant`.
+pub(super) fn fitting<L: List>(room: u16, redundant: Option<L::Column>) -> Vec<Column> {
     let room = usize::from(room);
     let mut kept: Vec<(usize, usize)> = L::FIELDS
         .iter()
         .enumerate()
+        .filter(|(_, field)| Some(field.column) != redundant)
         .map(|(at, field)| (at, field.width))
         .collect();
     let mut spare = L::SPARE.iter();

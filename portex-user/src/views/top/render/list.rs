@@ -26,7 +26,10 @@ pub(super) fn draw(top: &Top, areas: &Areas, buf: &mut Buffer) {
 }
 
 fn draw_list<L: Shown>(top: &Top, areas: &Areas, buf: &mut Buffer) {
-    let columns = fitting::<L>(areas.headings.width);
+    let frame = top.frame.as_ref();
+    let one_namespace = frame.is_some_and(|frame| frame.snapshot.namespaces.len() == 1);
+    let redundant = L::NETNS.filter(|_| one_namespace);
+    let columns = fitting::<L>(areas.headings.width, redundant);
     headings::<L>(top, &columns, areas.headings, buf);
     let list = top.list();
     let Some(data) = top.data() else {
