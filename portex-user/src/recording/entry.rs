@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// Events of an entry: what is lost with the last one, when there is no room.
-const EVENTS: usize = 512;
+const EVENTS: usize = 128;
 /// Things found of an entry. A namespace takes 8 KiB when it is read, of which a file may claim a few
 /// bytes.
-const FOUND: usize = 256;
+const FOUND: usize = 64;
 /// No clock comes near: times can be added up without overflow, as nanoseconds too. 36 years.
 const LATEST: Duration = Duration::from_nanos(1 << 60);
 /// No loss counter comes near: their sum cannot overflow.

@@ -1,6 +1,6 @@
 //! `portex demo` on a screen: ports run out before one's eyes, and nothing stays.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::demo::Machine;
 use super::on_screen::OnScreen;
@@ -22,7 +22,16 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
                 && number(screen, "FREE") == Some(0.0)
                 && screen.contains("No port left")
         })?;
-    let netns = cell(&screen, "NETNS").and_then(|inode| inode.parse().ok());
+    ensure!(
+        !screen.contains("NETNS"),
+        "one namespace needs no column:\n{screen}"
+    );
+    demo.terminal.keys(&["4"])?;
+    let screen = demo.terminal.wait_for_text("INODE")?;
+    let netns = screen
+        .table("INODE")
+        .and_then(|table| table.cell("40000-41023", "INODE"))
+        .and_then(|inode| inode.parse().ok());
     let netns = netns.with_context(|| format!("no namespace:\n{screen}"))?;
     demo.quit()?;
     before.is_left(context.portex, netns)

@@ -46,10 +46,9 @@ impl Terminal {
     /// process goes on.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         restore();
-        // The whole process group, as the terminal itself does it.
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-        // Another thread may have got that one, and this one would run on until it is stopped.
-        // SAFETY: raise() sends a signal to this thread, whose action is the default.
+        // To this thread, which so does not run on before the process is stopped. (That of the whole
+        // process group might be taken by another thread.)
+        // SAFETY: raise() takes a number, and the action of SIGTSTP is the default.
         unsafe { libc::raise(libc::SIGTSTP) };
         take()?;
         self.redraw()

@@ -9,7 +9,7 @@ use std::{
 use super::*;
 use crate::{
     attribution::snapshot::{
-        Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Space,
+        BindPool, Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Space,
     },
     event::Cause,
     views::snapshot::samples,
@@ -225,6 +225,37 @@ pub(super) fn many(spaces: u32, processes: u32) -> Snapshot {
                 max: Duration::from_millis(1),
             }),
             ..process.clone()
+        })
+        .collect();
+    snapshot
+}
+
+/// Thousands of each, in thousands of namespaces; as many failures as a snapshot has.
+pub(super) fn crowded() -> Snapshot {
+    let mut snapshot = many(5_000, 1_000);
+    let (namespace, pool) = (
+        snapshot.namespaces.first().cloned().expect("a namespace"),
+        snapshot.bind_pools.first().cloned().expect("a pool"),
+    );
+    for number in 1..2_000_u32 {
+        let inode = namespace.inode + number;
+        snapshot.namespaces.push(Namespace {
+            inode,
+            name: (number % 2 == 0).then(|| Arc::from(format!("pod-{number}"))),
+            time_wait: number,
+            ..namespace.clone()
+        });
+        snapshot.bind_pools.push(BindPool {
+            netns: inode,
+            used: number,
+            free: 28_232 - number,
+            ..pool.clone()
+        });
+    }
+    snapshot.failures = (0..512)
+        .map(|number| Failure {
+            holder: curl(2_000 + number),
+            ..failure(u64::from(number) * 10, 443)
         })
         .collect();
     snapshot

@@ -43,6 +43,7 @@ fn processes() {
 fn failures() {
     insta::assert_snapshot!("failures_busy", pressed(samples::busy(), "3"));
     insta::assert_snapshot!("failures_hostile", pressed(samples::hostile(), "3"));
+    insta::assert_snapshot!("failures_many", pressed(samples::crowded(), "3<PgDn>"));
     insta::assert_snapshot!("failures_none", pressed(samples::snapshot(), "3"));
     let unwatched = models::unwatched(samples::snapshot());
     insta::assert_snapshot!("failures_unwatched", pressed(unwatched, "3"));
@@ -52,8 +53,11 @@ fn failures() {
 fn namespaces_and_pools() {
     insta::assert_snapshot!("namespaces", pressed(samples::busy(), "4"));
     insta::assert_snapshot!("namespaces_hostile", pressed(samples::hostile(), "4"));
+    insta::assert_snapshot!("namespaces_many", pressed(samples::crowded(), "4G"));
     insta::assert_snapshot!("namespaces_none", pressed(Snapshot::default(), "4"));
     insta::assert_snapshot!("pools", pressed(samples::busy(), "5"));
+    insta::assert_snapshot!("pools_hostile", pressed(samples::hostile(), "5"));
+    insta::assert_snapshot!("pools_many", pressed(samples::crowded(), "5<PgDn>"));
     insta::assert_snapshot!("pools_none", pressed(Snapshot::default(), "5"));
 }
 
