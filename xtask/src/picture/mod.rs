@@ -31,6 +31,9 @@ const FAILURES: u32 = 200;
 /// The screen that is kept as text too.
 const TEXT: &str = "top";
 
+/// Below this line README has it, up to the end of the code.
+const README_LINE: &str = "$ sudo portex demo\n";
+
 /// What the machine is called in the pictures.
 const HOST: &str = "gateway-1";
 
@@ -62,7 +65,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<Counts> {
             let picture = svg::from_ansi(screen, COLUMNS);
             write(workspace, &format!("{name}.svg"), &picture)?;
             if *name == TEXT {
-                write(workspace, &format!("{name}.txt"), &svg::plain(screen))?;
+                let text = svg::plain(screen);
+                write(workspace, &format!("{name}.txt"), &text)?;
+                put_into_readme(workspace, &text)?;
             }
         }
     }
@@ -129,9 +134,33 @@ fn write(workspace: &Workspace, name: &str, content: &str) -> Result<()> {
     Ok(())
 }
 
+fn put_into_readme(workspace: &Workspace, screen: &str) -> Result<()> {
+    let path = workspace.root().join("README.md");
+    let readme =
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let readme = with_screen(&readme, screen).context("README.md has no place for the screen")?;
+    fs::write(&path, readme).with_context(|| format!("writing {}", path.display()))
+}
+
+/// A text whose code block that begins with [`README_LINE`] shows this screen.
+fn with_screen(readme: &str, screen: &str) -> Option<String> {
+    let (before, rest) = readme.split_once(README_LINE)?;
+    let (_, after) = rest.split_once("```\n")?;
+    let screen = screen.trim_end();
+    Some(format!("{before}{README_LINE}{screen}\n```\n{after}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::failures;
+    use super::{failures, with_screen};
+
+    #[test]
+    fn the_screen_in_the_readme_is_replaced() {
+        let readme = "a\n```\n$ sudo portex demo\nold\nold\n```\nb\n```\nc\n```\n";
+        let renewed = "a\n```\n$ sudo portex demo\nnew\n```\nb\n```\nc\n```\n";
+        assert_eq!(with_screen(readme, "new\n\n").as_deref(), Some(renewed));
+        assert_eq!(with_screen("nothing of the kind", "new"), None);
+    }
 
     #[test]
     fn failures_are_counted_by_the_line_of_lists() {
