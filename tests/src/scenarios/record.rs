@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,7 +37,10 @@ struct Recording(PathBuf);
 
 impl Recording {
     fn new(name: &str) -> Self {
-        let name = format!("portex-{}-{name}.rec", std::process::id());
+        // Both ways to attach may be at it at the same time.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("portex-{}-{name}-{next}.rec", std::process::id());
         let path = std::env::temp_dir().join(name);
         // Of an earlier run.
         let _none = fs::remove_file(&path);
