@@ -141,7 +141,11 @@ impl State {
 
 /// The sooner it is exhausted, the more connects fail, the fuller: the earlier.
 fn by_danger(a: &snapshot::Space, b: &snapshot::Space) -> Ordering {
-    let end = |space: &snapshot::Space| space.exhausts_in.unwrap_or(Duration::MAX);
+    // One that is full is, also while nobody connects.
+    let end = |space: &snapshot::Space| match space.free {
+        0 if space.exact => Duration::ZERO,
+        _ => space.exhausts_in.unwrap_or(Duration::MAX),
+    };
     let failures = |space: &snapshot::Space| space.rates.map_or(0.0, |rates| rates.failures);
     let name = |space: &snapshot::Space| {
         (
@@ -210,5 +214,30 @@ fn add_failures(row: &mut snapshot::Space, stray: &snapshot::Space) {
     }
     if let (Some(sum), Some(more)) = (&mut row.rates, stray.rates) {
         sum.failures += more.failures;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::snapshot::samples;
+
+    #[test]
+    fn a_full_space_is_in_danger_also_while_nobody_connects() {
+        let soon = samples::space();
+        assert!(soon.exhausts_in.is_some() && soon.free > 0);
+        let full = snapshot::Space {
+            free: 0,
+            fill: 1.0,
+            exact: true,
+            exhausts_in: None,
+            ..soon.clone()
+        };
+        assert_eq!(by_danger(&full, &soon), Ordering::Less);
+        let perhaps = snapshot::Space {
+            exact: false,
+            ..full
+        };
+        assert_eq!(by_danger(&perhaps, &soon), Ordering::Greater);
     }
 }

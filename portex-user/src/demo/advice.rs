@@ -21,8 +21,8 @@ const LEAK: u32 = 10;
 const FAILURES: u64 = 300;
 
 const STARTING: &str = "Each row will be one source and one destination: a space of ports.";
-const EXHAUSTS: &str = "EXHAUSTS counts down: checkout leaves each port in TIME_WAIT for 60 s.";
-const BLOCKED: &str = "BLOCKED: legacy binds before it connects; no destination gets those ports.";
+const EXHAUSTS: &str = "EXH IN counts down: checkout leaves each port in TIME_WAIT for 60 s.";
+const BLOCKED: &str = "The row of legacy: it binds before it connects, and takes ports from all.";
 const LEAKING: &str = "Press 2: the PORTS of reports only grow, none is in TW. It closes nothing.";
 const NEARLY: &str = "Nearly full: Enter on the first row, then m for the map of its ports.";
 const FAILING: &str = "No port left: connect() of checkout fails. Press 3 for failures.";

@@ -9,7 +9,7 @@ use crate::{
 
 /// Leaves out the rows that the filter does not want. A space is wanted for its addresses, and for any
 /// of its owners; what it says of its ports stays whole. A process is wanted for itself, and for a port
-/// in a space that is wanted; a bind pool for its address, in a namespace of what is left.
+/// in a space that is wanted; a failed allocation as in `portex trace`; a bind pool for its address, in a namespace of what is left.
 pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
     let by_owner = filter.pid.is_some() || filter.comm.is_some() || filter.cgroup.is_some();
     let by_address = filter.src.is_some() || filter.dst.is_some();
@@ -36,6 +36,12 @@ pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
             && wants(filter, &process.holder)
             && (!by_address || holders.contains(&(process.netns, &process.holder)))
     });
+    snapshot.failures.retain(|failure| {
+        filter.wants_netns(failure.netns)
+            && filter.wants_src(failure.src, failure.src_port)
+            && filter.wants_dst(failure.dst, failure.dst_port)
+            && wants(filter, &failure.holder)
+    });
     let left: HashSet<u32> = snapshot
         .spaces
         .iter()
@@ -61,34 +67,36 @@ mod tests {
     use super::*;
     use crate::views::snapshot::samples;
 
-    fn narrowed(filter: &Filter) -> (usize, usize, usize) {
+    fn narrowed(filter: &Filter) -> (usize, usize, usize, usize) {
         let mut snapshot = samples::snapshot();
+        snapshot.failures = vec![samples::failure()];
         narrow(&mut snapshot, filter);
         (
             snapshot.spaces.len(),
             snapshot.processes.len(),
             snapshot.bind_pools.len(),
+            snapshot.failures.len(),
         )
     }
 
     #[test]
     fn rows_go_by_address_owner_and_namespace() {
-        assert_eq!(narrowed(&Filter::default()), (1, 1, 1));
+        assert_eq!(narrowed(&Filter::default()), (1, 1, 1, 1));
         let of = |dst: &str| Filter {
             dst: Some(dst.parse().expect("an endpoint")),
             ..Filter::default()
         };
-        assert_eq!(narrowed(&of("192.0.2.1")), (0, 0, 1));
-        assert_eq!(narrowed(&of("10.0.0.2:443")), (1, 1, 1));
+        assert_eq!(narrowed(&of("192.0.2.1")), (0, 0, 1, 0));
+        assert_eq!(narrowed(&of("10.0.0.2:443")), (1, 1, 1, 1));
         let nobody = Filter {
             comm: Some("no such name".into()),
             ..Filter::default()
         };
-        assert_eq!(narrowed(&nobody), (0, 0, 0));
+        assert_eq!(narrowed(&nobody), (0, 0, 0, 0));
         let elsewhere = Filter {
             netns: Some(1),
             ..Filter::default()
         };
-        assert_eq!(narrowed(&elsewhere), (0, 0, 0));
+        assert_eq!(narrowed(&elsewhere), (0, 0, 0, 0));
     }
 }

@@ -16,8 +16,10 @@ use crate::{
 /// Names of ports, as `/etc/services` has them. Untrusted.
 pub type Services = FxHashMap<u16, Box<str>>;
 
-/// Most addresses whose names are asked for and remembered.
-const HOSTS: usize = 4096;
+/// Most addresses whose names are remembered.
+const HOSTS: usize = 4_096;
+/// Most that are asked for at a time: fewer than may wait for an answer.
+const ASKED: usize = 128;
 
 /// The names that are known and shown. All texts that it gives are safe for a terminal and bounded.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(in crate::views::top) struct Labels {
     hosts_shown: bool,
     /// By address; `None` while there is no answer, or when it has no name.
     hosts: FxHashMap<IpAddr, Option<Box<str>>>,
+    /// Of these, those whose answer has not come.
+    asked: FxHashSet<IpAddr>,
     /// By inode number.
     namespaces: FxHashMap<u32, Box<str>>,
 }
@@ -53,20 +57,28 @@ impl Labels {
 
     /// Learns the name of an address that was asked for.
     pub(in crate::views::top) fn learn_host(&mut self, address: IpAddr, name: Option<&Arc<str>>) {
+        self.asked.remove(&address);
         if let Some(known) = self.hosts.get_mut(&address) {
             *known = name.map(|name| boxed(name)).filter(|name| !name.is_empty());
         }
     }
 
-    /// Which of these addresses are to be asked for: each once, and not without end.
+    /// Which of these addresses are to be asked for now: each once, and not too many at a time.
     pub(in crate::views::top) fn unknown(&mut self, shown: &FxHashSet<IpAddr>) -> Vec<IpAddr> {
         let mut asked = Vec::new();
         if !self.hosts_shown {
             return asked;
         }
+        if self.hosts.len() >= HOSTS {
+            let waiting = &self.asked;
+            self.hosts
+                .retain(|address, _| waiting.contains(address) || shown.contains(address));
+        }
         for &address in shown {
-            if self.hosts.len() < HOSTS && !self.hosts.contains_key(&address) {
+            let room = self.hosts.len() < HOSTS && self.asked.len() < ASKED;
+            if room && !self.hosts.contains_key(&address) {
                 self.hosts.insert(address, None);
+                self.asked.insert(address);
                 asked.push(address);
             }
         }

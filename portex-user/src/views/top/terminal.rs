@@ -11,12 +11,22 @@ use std::{
 
 use crossterm::{
     cursor::{Hide, Show},
-    execute,
+    execute, queue,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{
     backend::CrosstermBackend,
     layout::{Position, Rect},
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// The thread that draws.
+pub(super) const SCREEN_THREAD: &str = "portex-screen";
+
+/// How long a terminal that is given back may take to have room for that.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 300_000_000,
 };
 
 /// Whether the terminal is ours at this moment. There is one terminal.
@@ -78,12 +88,28 @@ fn take() -> io::Result<()> {
     taken
 }
 
-/// Gives the terminal back, if it is ours. Any thread may call this at any time.
+/// Whether the terminal is ours.
+pub(super) fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
+/// Gives the terminal back, if it is ours. Any thread may call this at any time, also while another
+/// one hangs in a terminal that takes no output: modes are set first, and what has to be written is
+/// written only if there is room.
 pub fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        // Where the terminal has gone, there is nothing to restore.
-        let _gone = execute!(io::stdout(), LeaveAlternateScreen, Show);
-        let _gone = disable_raw_mode();
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // Where the terminal has gone, there is nothing to restore.
+    let _gone = disable_raw_mode();
+    let mut back = Vec::new();
+    let _in_memory = queue!(back, LeaveAlternateScreen, Show);
+    // Not by `io::stdout()`, whose lock the one that hangs may hold.
+    let stdout = rustix::stdio::stdout();
+    let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
+    let room = poll(&mut ready, Some(&PATIENCE)).is_ok_and(|ready| ready > 0);
+    if room {
+        let _gone = rustix::io::write(stdout, &back);
     }
 }
 

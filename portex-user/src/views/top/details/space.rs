@@ -100,13 +100,16 @@ pub(in crate::views::top) fn draw(view: &SpaceView<'_>, area: Rect, buf: &mut Bu
 
 /// Whether a failure is one of a space. It does not say whether its socket had a range of its own.
 fn is_of(failure: &Failure, key: &SpaceKey) -> bool {
-    (
-        failure.netns,
-        failure.src,
-        failure.dst,
-        failure.dst_port,
-        failure.dev,
-    ) == (key.netns, key.src, key.dst, key.dst_port, key.dev)
+    // One whose source is not known is counted for a space of that destination.
+    let same_source = failure.src == key.src || failure.src.is_unspecified();
+    let Failure {
+        netns,
+        dst,
+        dst_port,
+        dev,
+        ..
+    } = failure;
+    same_source && (*netns, *dst, *dst_port, *dev) == (key.netns, key.dst, key.dst_port, key.dev)
 }
 
 /// `netns host: 10.0.0.1 -> 10.0.0.2:443`.

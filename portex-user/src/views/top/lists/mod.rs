@@ -116,10 +116,16 @@ impl Sorted<'_> {
             (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             (Self::Address(a, p), Self::Address(b, q)) => a.cmp(b).then(p.cmp(q)),
-            // Namespaces: those without a name come last.
-            (Self::Text(_), _) => Ordering::Less,
-            (_, Self::Text(_)) => Ordering::Greater,
-            _ => Ordering::Equal,
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+
+    /// Names come first, then addresses, then what has neither.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Text(_) => 0,
+            Self::Address(..) => 1,
+            Self::Number(_) => 2,
         }
     }
 }
