@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Wide enough for all columns, and read without a magnifier in a README.
-const COLUMNS: usize = 110;
+const COLUMNS: usize = 122;
 /// Of details with a port map, and of a list of a few spaces.
 const DETAIL_ROWS: usize = 30;
 const LIST_ROWS: usize = 17;
