@@ -38,6 +38,9 @@ pub enum Input<'a> {
     },
     /// A snapshot was taken.
     Snapshot(Duration),
+    /// The time of day was set, or the host slept: `CLOCK_REALTIME` less `CLOCK_MONOTONIC` from here
+    /// on, in nanoseconds.
+    Clock(i64),
 }
 
 impl Input<'_> {
@@ -49,7 +52,7 @@ impl Input<'_> {
             | Self::ScanEnds { at, .. }
             | Self::Snapshot(at) => Some(*at),
             Self::Events(events) => events.last().map(|event| event.time),
-            Self::Cgroup { .. } | Self::Lost(_) | Self::Found(_) => None,
+            Self::Cgroup { .. } | Self::Lost(_) | Self::Found(_) | Self::Clock(_) => None,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod live;
 pub mod lookup;
 pub mod observe;
 pub mod ports;
+mod privileges;
 pub mod recording;
 pub mod source;
 pub mod stream;

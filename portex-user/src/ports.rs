@@ -20,9 +20,9 @@ impl PortRange {
         (lo <= hi).then_some(Self { lo, hi })
     }
 
-    /// Number of ports.
+    /// Number of ports; 0 when [`Self::narrowed`] has left none.
     pub fn size(self) -> u32 {
-        u32::from(self.hi) - u32::from(self.lo) + 1
+        (u32::from(self.hi) + 1).saturating_sub(self.lo.into())
     }
 
     /// Whether a port lies in it.

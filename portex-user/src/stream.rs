@@ -111,6 +111,10 @@ impl<V: EventView> Pump<'_, V> {
                 () = &mut deadline => return Ok(()),
                 more = source.fill(&mut events) => more?,
             };
+            if self.clock.is_fixed() {
+                // A recording tells of its steps.
+                self.clock = source.clock();
+            }
             self.show(source, &events)?;
             // A recording is told at its own pace.
             if told_at.elapsed() >= LOSS_INTERVAL || self.clock.is_fixed() {

@@ -20,7 +20,7 @@ use crate::{
     inventory::Look,
     kernel::Session,
     observe::{self, Journal, Model, Scanned, Scanner, Walks, monotonic},
-    recording::{Header, Pace, Reader},
+    recording::{Ahead, Header, Pace},
     source::{EventSource as _, Live},
 };
 
@@ -85,21 +85,21 @@ pub(super) fn picture(
 }
 
 /// What a recording of such a watch has come to in the end.
-pub(super) fn replayed(args: &Observed, reader: &mut Reader) -> anyhow::Result<Picture> {
-    let filter = limited(args.which.recorded(), reader);
+pub(super) fn replayed(args: &Observed, recording: &mut Ahead) -> anyhow::Result<Picture> {
+    let filter = limited(args.which.recorded(), recording);
     let mut model = Model::default();
     let (_unchanged, pace) = watch::channel(Pace::AtOnce);
     let replayed = runtime()?.block_on(async {
         let signals = stop::signals(stop::Rest::Write)?;
-        anyhow::Ok(observe::replay(reader, pace, &mut model, &mut (), signals).await?)
+        anyhow::Ok(observe::replay(recording, pace, &mut model, &mut (), signals).await?)
     })?;
     ensure!(replayed.ended.is_some(), "ended by a signal");
-    tell_end(reader);
+    tell_end(recording);
     let mut snapshot = model.snapshot(replayed.at);
     observe::narrow(&mut snapshot, &filter);
-    let header = reader.header();
+    let header = recording.header();
     Ok(Picture {
-        time: header.clock().timestamp(replayed.at),
+        time: recording.clock().timestamp(replayed.at),
         snapshot,
         kernel: header.kernel.clone(),
         attach: Some(header.attach.clone()),
@@ -123,7 +123,7 @@ impl Record<'_> {
     fn end(&self, journal: Option<Journal>, at: Duration) -> anyhow::Result<()> {
         let name = self.to.and_then(ToFile::name);
         if let (Some(journal), Some(name)) = (journal, name) {
-            finish(journal, at, at.saturating_sub(self.began), &name)?;
+            finish(journal, at, self.began, &name)?;
         }
         Ok(())
     }

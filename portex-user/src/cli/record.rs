@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use tokio::{select, time::sleep};
 
 use super::{
@@ -57,7 +58,7 @@ const MAX_SIZE: &str = "1G";
 #[command(next_help_heading = "Record")]
 pub(super) struct ToFile {
     /// Record what is seen into this file, to be shown again with --replay
-    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    #[arg(long, value_name = "FILE", conflicts_with = "replay", value_parser = file())]
     record: Option<PathBuf>,
     /// How large the recording may get; what comes then is not in it
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = MAX_SIZE, requires = "record")]
@@ -89,6 +90,17 @@ impl ToFile {
     }
 }
 
+/// A file: on standard output, a recording would get mixed up with what is shown.
+fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            Err("standard output is taken by the view; portex record - writes to it")
+        } else {
+            Ok(path)
+        }
+    })
+}
+
 fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {
         "standard output".to_owned()
@@ -113,7 +125,11 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
             owners: true,
         })?;
         session.drop_privileges()?;
-        let signals = stop::signals(stop::Rest::Work)?;
+        let signals = stop::signals(if args.file.as_os_str() == "-" {
+            stop::Rest::WorkAndWrite
+        } else {
+            stop::Rest::Work
+        })?;
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         let stop = async {
@@ -127,8 +143,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         let at = monotonic().max(model.latest());
         let lost = live.losses();
         journal.hear(&Input::Lost(lost))?;
-        let took = at.saturating_sub(began);
-        let summary = finish(journal, at, took, &name(&args.file))?;
+        let summary = finish(journal, at, began, &name(&args.file))?;
         live.finish(&mut Vec::new());
         if lost.events() != 0 {
             say(&format!("portex: {} events lost", lost.events()));
@@ -144,5 +159,27 @@ async fn after(duration: Option<Duration>) {
     match duration {
         Some(duration) => sleep(duration).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn standard_output_is_not_for_a_view_and_its_recording() {
+        for command in ["top --batch", "snapshot --watch 1s"] {
+            let with = |file| {
+                let words = ["portex"].into_iter().chain(command.split(' '));
+                Cli::try_parse_from(words.chain(["--record", file]))
+            };
+            let error = with("-").expect_err("refused");
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("portex record -"), "{error}");
+            assert!(with("file").is_ok(), "{command}");
+        }
+        assert!(Cli::try_parse_from(["portex", "record", "-"]).is_ok());
     }
 }

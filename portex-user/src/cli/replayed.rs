@@ -9,7 +9,7 @@ use super::{Cli, say};
 use crate::{
     filter::Filter,
     observe::Journal,
-    recording::{Pace, Reader, Room, Summary},
+    recording::{Ahead, Pace, Reader, Room, Summary},
 };
 
 /// What is shown instead of this host, now.
@@ -37,8 +37,12 @@ impl FromFile {
     }
 
     /// The recording, if one is to be shown.
-    pub(super) fn open(&self) -> anyhow::Result<Option<Reader>> {
-        self.replay.as_deref().map(Reader::open).transpose()
+    pub(super) fn open(&self) -> anyhow::Result<Option<Ahead>> {
+        let Some(path) = &self.replay else {
+            return Ok(None);
+        };
+        let reader = Reader::open(path)?;
+        Ok(Some(Ahead::start(reader)?))
     }
 }
 
@@ -50,16 +54,16 @@ impl Speed {
 }
 
 /// Says of a replay that has come to its end what is to be known of it.
-pub(super) fn tell_end(reader: &Reader) {
-    if let Some(complaint) = reader.complaint() {
+pub(super) fn tell_end(recording: &Ahead) {
+    if let Some(complaint) = recording.complaint() {
         say(&format!("portex: {complaint}"));
     }
 }
 
 /// A recording of one namespace shows that only.
-pub(super) fn limited(filter: Filter, reader: &Reader) -> Filter {
+pub(super) fn limited(filter: Filter, recording: &Ahead) -> Filter {
     Filter {
-        netns: filter.netns.or(reader.header().netns),
+        netns: filter.netns.or(recording.header().netns),
         ..filter
     }
 }
@@ -92,7 +96,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn finish(
     journal: Journal,
     at: Duration,
-    took: Duration,
+    began: Duration,
     name: &str,
 ) -> anyhow::Result<Option<Summary>> {
     let summary = journal.finish(at).context("ending the recording")?;
@@ -106,7 +110,7 @@ pub(super) fn finish(
         say(&format!(
             "portex: recorded {} events of {:.1} s in {} to {name}{full}",
             summary.events,
-            took.as_secs_f64(),
+            summary.at.saturating_sub(began).as_secs_f64(),
             bytes(summary.bytes)
         ));
     }

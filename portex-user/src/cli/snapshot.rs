@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         bad_usage("--record needs --watch TIME: without, nothing happens that could be recorded");
     }
     let picture = match args.replay.open()? {
-        Some(mut reader) => observe::replayed(&args.observed, &mut reader)?,
+        Some(mut recording) => observe::replayed(&args.observed, &mut recording)?,
         None => observe::picture(&args.observed, Some(&args.record), verbose)?,
     };
     let about = About {

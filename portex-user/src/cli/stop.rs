@@ -14,6 +14,8 @@ use super::{runtime, say};
 
 /// How long what is buffered may take to be written, after a signal.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long that and the last scan may take, and taking the programs off.
+const LONG_GRACE: Duration = Duration::from_secs(30);
 
 /// What is left to do after a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,25 @@ pub(super) enum Rest {
     Write,
     /// To finish the work first, however long it takes.
     Work,
+    /// Both: the work writes to somebody who perhaps does not read.
+    WorkAndWrite,
+}
+
+impl Rest {
+    /// How long it may take, and what is said when it takes longer; `None`: for ever.
+    fn grace(self) -> Option<(Duration, &'static str)> {
+        match self {
+            Self::Write => Some((
+                GRACE,
+                "portex: nobody reads what it writes; ended without the rest",
+            )),
+            Self::WorkAndWrite => Some((
+                LONG_GRACE,
+                "portex: not done 30 s after the signal, perhaps since nobody reads what it writes; ended without the rest",
+            )),
+            Self::Work => None,
+        }
+    }
 }
 
 /// Ready when the user or the system wants the program to end.
@@ -44,9 +65,7 @@ pub(super) fn signals(rest: Rest) -> anyhow::Result<impl Future<Output = ()>> {
                     let _gone = tell.send(());
                     select! {
                         () = signals.next() => say("portex: ended by a second signal, without the rest"),
-                        () = sleep(GRACE), if rest == Rest::Write => {
-                            say("portex: nobody reads what it writes; ended without the rest");
-                        }
+                        why = overdue(rest) => say(why),
                     }
                     crate::views::top::restore_terminal();
                     super::log::release();
@@ -65,6 +84,17 @@ pub(super) fn signals(rest: Rest) -> anyhow::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+/// Ready when the rest has taken too long; says so.
+async fn overdue(rest: Rest) -> &'static str {
+    match rest.grace() {
+        Some((grace, why)) => {
+            sleep(grace).await;
+            why
+        }
+        None => std::future::pending().await,
+    }
 }
 
 struct Signals {

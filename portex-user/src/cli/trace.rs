@@ -11,7 +11,7 @@ use crate::{
     fields,
     filter::Filter,
     kernel::{Options, Session},
-    recording::{Pace, Reader},
+    recording::{Ahead, Pace},
     source::{EventSource, Live, Replay},
     stream::{self, Limits, Totals},
     views::{Json, Trace},
@@ -51,8 +51,8 @@ fn after_help() -> String {
 }
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
-    if let Some(reader) = args.replay.open()? {
-        return replay(args, reader, verbose);
+    if let Some(recording) = args.replay.open()? {
+        return replay(args, recording, verbose);
     }
     let filter = Filter {
         failures: args.failures,
@@ -81,22 +81,22 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
 }
 
 /// Shows the events of a recording, or the first of them.
-fn replay(args: &Args, reader: Reader, verbose: u8) -> anyhow::Result<()> {
+fn replay(args: &Args, recording: Ahead, verbose: u8) -> anyhow::Result<()> {
     let filter = Filter {
         failures: args.failures,
-        ..limited(args.which.recorded(), &reader)
+        ..limited(args.which.recorded(), &recording)
     };
     let limits = Limits {
         events: args.count,
         duration: None,
     };
     let pace = args.speed.or(Pace::AtOnce);
-    let mut replay = Replay::new(reader, pace, args.output.duration);
+    let mut replay = Replay::new(recording, pace, args.output.duration);
     runtime()?.block_on(async {
         let stop = stop::signals(stop::Rest::Write)?;
         let totals = show(&mut replay, &args.output, &filter, limits, stop).await?;
         tell(&totals, verbose);
-        tell_end(replay.reader());
+        tell_end(replay.recording());
         Ok(())
     })
 }

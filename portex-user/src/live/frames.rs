@@ -7,6 +7,7 @@ use crate::{
     attribution::{Snapshot, snapshot::SpaceKey},
     clock::Clock,
     filter::Filter,
+    input::Input,
     observe::{self, Model, Watched},
     recording::Pace,
     views::top::{Frame, Replay, Status},
@@ -68,6 +69,15 @@ impl Frames {
             focus: None,
             recorded: None,
             replay: None,
+        }
+    }
+
+    /// A recording tells of a step of its clock.
+    pub(super) fn hear(&mut self, input: &Input<'_>) {
+        if let Input::Clock(offset) = *input
+            && self.origin.replayed
+        {
+            self.origin.clock = Clock::fixed(offset.into());
         }
     }
 

@@ -50,7 +50,8 @@ impl OnScreen {
             requests,
             lookup,
             stop: Box::pin(stop),
-            next: None,
+            // A replay has a position from the beginning, and a speed that can be changed.
+            next: pace.is_some().then_some(Duration::ZERO),
             pace,
             ended: false,
         }

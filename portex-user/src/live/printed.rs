@@ -8,6 +8,7 @@ use std::{
 
 use super::Frames;
 use crate::{
+    input::Input,
     observe::{Audience, Model, Watched, Wish, monotonic},
     views::{
         snapshot::{self, About, Tables},
@@ -32,20 +33,19 @@ pub struct Printed<W> {
     /// Frames that are still to come; `None`: no end.
     left: Option<u64>,
     stop: Pin<Box<dyn Future<Output = ()>>>,
-    /// When the next frame is due: in a replay by the time of the recording, which says when.
+    /// When the next frame is due: in a replay by the time of the recording.
     next: Option<Duration>,
-    /// Time of the latest frame.
-    latest: Option<Duration>,
+    /// The latest time that was heard of.
+    heard: Duration,
     /// The replay is over: one more frame.
     over: bool,
     ended: bool,
 }
 
 impl<W: Write> Printed<W> {
-    /// A replay has come to its end, which is shown, unless it has been.
+    /// A replay has come to its end, which is shown.
     pub(super) fn replay_ended(&mut self) {
         self.over = true;
-        self.next = Some(Duration::ZERO);
     }
 
     /// Bytes recorded so far.
@@ -68,7 +68,7 @@ impl<W: Write> Printed<W> {
             left: count,
             stop: Box::pin(stop),
             next: None,
-            latest: None,
+            heard: Duration::ZERO,
             over: false,
             ended: false,
         }
@@ -91,11 +91,21 @@ impl<W: Write> Printed<W> {
 }
 
 impl<W: Write> Audience for Printed<W> {
+    fn hear(&mut self, input: &Input<'_>) -> io::Result<Wish> {
+        self.frames.hear(input);
+        self.heard = self.heard.max(input.time().unwrap_or_default());
+        Ok(Wish::GoOn)
+    }
+
     fn next_look(&self) -> Option<Duration> {
-        if self.ended || self.frames.are_replayed() {
+        if self.ended {
             return Some(Duration::ZERO);
         }
-        self.next
+        self.next.filter(|_| !self.frames.are_replayed())
+    }
+
+    fn next_recorded_look(&self) -> Option<Duration> {
+        self.next.filter(|_| self.frames.are_replayed())
     }
 
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
@@ -104,12 +114,10 @@ impl<W: Write> Audience for Printed<W> {
         }
         let replayed = self.frames.are_replayed();
         let time = if replayed { now } else { monotonic() };
-        // In a replay, once all of a moment was taken in: when time has gone on.
         let due = self.next.is_some_and(|next| next <= time);
-        if !due || self.latest == Some(now) {
-            return Ok(if self.over { Wish::Leave } else { Wish::GoOn });
+        if !due && !self.over {
+            return Ok(Wish::GoOn);
         }
-        self.latest = Some(now);
         let frame = self.frames.make(model, now);
         match self.print(&frame) {
             // The reader has what it wanted.
@@ -133,14 +141,12 @@ impl<W: Write> Audience for Printed<W> {
     fn scanned(&mut self, watched: &Watched) -> io::Result<()> {
         self.frames.scanned(watched);
         // The first scan is over: there is something to print.
-        let replayed = self.frames.are_replayed();
-        self.next.get_or_insert_with(|| {
-            if replayed {
-                Duration::ZERO
-            } else {
-                monotonic()
-            }
-        });
+        let now = if self.frames.are_replayed() {
+            self.heard
+        } else {
+            monotonic()
+        };
+        self.next.get_or_insert(now);
         Ok(())
     }
 
@@ -151,3 +157,6 @@ impl<W: Write> Audience for Printed<W> {
         self.stop = Box::pin(std::future::pending());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,13 @@ impl<W: io::Write> Audience for View<W> {
         }
     }
 
+    fn next_recorded_look(&self) -> Option<Duration> {
+        match self {
+            Self::Screen(view) => view.next_recorded_look(),
+            Self::Printed(view) => view.next_recorded_look(),
+        }
+    }
+
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
         match self {
             Self::Screen(view) => view.look(model, now),

@@ -9,7 +9,6 @@
 //! process may hang as long as that process wants.
 
 mod host_name;
-mod privileges;
 
 use std::{
     io,
@@ -22,7 +21,7 @@ use std::{
     thread,
 };
 
-use crate::{details::ProcessDetails, inventory::details};
+use crate::{details::ProcessDetails, inventory::details, privileges};
 
 /// Questions of either kind that may wait; more are forgotten.
 const WAITING: usize = 1_024;

@@ -34,6 +34,12 @@ pub trait Audience {
         None
     }
 
+    /// When it wants to look at the model of a replay, by the time of the recording; `None`: never. That
+    /// look comes when all of that moment was taken in, and nothing of later, at any pace.
+    fn next_recorded_look(&self) -> Option<Duration> {
+        None
+    }
+
     /// Looks at the model; `now` is its time, which in a replay is that of the recording.
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
         let _ = (model, now);
@@ -65,6 +71,10 @@ impl<A: Audience> Audience for Option<A> {
         self.as_ref().and_then(Audience::next_look)
     }
 
+    fn next_recorded_look(&self) -> Option<Duration> {
+        self.as_ref().and_then(Audience::next_recorded_look)
+    }
+
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {
         self.as_mut()
             .map_or(Ok(Wish::GoOn), |who| who.look(model, now))
@@ -89,6 +99,10 @@ impl<A: Audience> Audience for &mut A {
 
     fn next_look(&self) -> Option<Duration> {
         (**self).next_look()
+    }
+
+    fn next_recorded_look(&self) -> Option<Duration> {
+        (**self).next_recorded_look()
     }
 
     fn look(&mut self, model: &Model, now: Duration) -> io::Result<Wish> {

@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use super::{Audience, Model, Wish, monotonic};
 use crate::{
+    clock::Clock,
     input::Input,
     recording::{Room, Summary, Writer},
 };
@@ -18,6 +19,8 @@ pub struct Journal {
     when_full: Wish,
     /// The reader of the pipe has gone: nothing more is written.
     closed: bool,
+    /// The one that the recording knows.
+    clock: Clock,
     /// When it looks next whether something waits to be written, by `CLOCK_MONOTONIC`.
     next: Duration,
 }
@@ -29,6 +32,7 @@ impl Journal {
             writer,
             when_full,
             closed: false,
+            clock: Clock::default(),
             next: Duration::ZERO,
         }
     }
@@ -79,7 +83,44 @@ impl Audience for Journal {
     /// What was gathered is written, also while nothing happens.
     fn look(&mut self, _model: &Model, _now: Duration) -> io::Result<Wish> {
         self.next = monotonic() + INTERVAL;
+        let before = self.clock.offset();
+        self.clock.follow();
+        let offset = self.clock.offset();
+        if offset != before && !self.closed {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let outcome = self.writer.write(&Input::Clock(offset));
+            return self.judge(outcome);
+        }
         let outcome = self.writer.tick().map(|()| Room::Left);
         self.judge(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::samples::{replay, writer};
+
+    #[test]
+    fn a_step_of_the_clock_is_recorded_once() {
+        let (writer, memory) = writer(1 << 20);
+        let mut journal = Journal::new(writer, Wish::GoOn);
+        // As if it were 1970 until now.
+        journal.clock = Clock::at(Duration::ZERO);
+        let model = Model::default();
+        for _ in 0..3 {
+            journal.look(&model, Duration::ZERO).expect("memory");
+        }
+        journal.finish(Duration::from_secs(111)).expect("memory");
+        let (read, _) = replay(memory.bytes()).expect("whole");
+        let steps: Vec<i64> = read
+            .iter()
+            .filter_map(|input| match input {
+                Input::Clock(offset) => Some(*offset),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(steps.len(), 1, "{steps:?}");
+        assert!(steps[0] > 0);
     }
 }

@@ -64,7 +64,7 @@ impl Model {
             Input::ScanEnds { sight, at } => {
                 let _told_in_snapshots = self.state.end_scan(sight, at);
             }
-            Input::Snapshot(_) => {}
+            Input::Snapshot(_) | Input::Clock(_) => {}
         }
     }
 

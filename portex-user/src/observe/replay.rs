@@ -11,7 +11,7 @@ use super::{Audience, Model, Scanned, Watched, Wish, monotonic};
 use crate::{
     input::Input,
     inventory::Report,
-    recording::{Ended, Pace, Pacer, Reader},
+    recording::{Ahead, Ended, Pace, Pacer},
 };
 
 /// What came of a replay.
@@ -25,11 +25,11 @@ pub struct Replayed {
 }
 
 /// Gives the model what it took in then, as fast as the latest `pace` says, until the recording ends,
-/// `stop` is ready or the audience does not want more. The audience hears and looks as in
-/// [`watch`](super::watch()): looks are due by this machine's clock, and what they are told is the time
-/// of the recording.
+/// `stop` is ready or the audience does not want more. The audience hears as in
+/// [`watch`](super::watch()); it looks when that is due by this machine's clock or by the time of the
+/// recording, and what it is told is the latter.
 pub async fn replay<A: Audience>(
-    reader: &mut Reader,
+    inputs: &mut Ahead,
     mut pace: watch::Receiver<Pace>,
     model: &mut Model,
     audience: &mut A,
@@ -37,9 +37,11 @@ pub async fn replay<A: Audience>(
 ) -> io::Result<Replayed> {
     pin!(stop);
     let mut run = Run {
-        at: reader.header().started(),
+        at: inputs.header().started(),
         shown: None,
+        pace: *pace.borrow(),
         pacer: None,
+        steps: 0,
         model,
         audience,
     };
@@ -47,37 +49,41 @@ pub async fn replay<A: Audience>(
     let mut controlled = true;
     let mut next = None;
     loop {
-        if next.is_none() {
-            next = reader.next().map_err(io::Error::other)?;
-        }
-        let Some(input) = next.take() else {
-            return Ok(run.over(reader.ended()));
-        };
         let now = Instant::now();
-        let due = run.due(&input, *pace.borrow_and_update());
-        let wait = due.is_some_and(|due| due > now);
         let mut wish = Wish::GoOn;
-        if wait {
-            run.pass(now, input.time());
-            next = Some(input);
-        } else {
-            wish = run.take(input)?;
+        let mut until = None;
+        if let Some(input) = next.take() {
+            // It may have changed in any way: the audience itself can change it.
+            run.keep_pace(*pace.borrow_and_update(), now, &input);
+            match run.step(now, &input) {
+                Step::Take => wish = run.take(input)?,
+                Step::Look(at) => {
+                    wish = run.look(at)?;
+                    next = Some(input);
+                    until = Some(now);
+                }
+                Step::Wait(moment) => {
+                    next = Some(input);
+                    until = Some(moment);
+                }
+            }
         }
         wish = wish.max(run.look_if_due()?);
         if wish != Wish::GoOn {
             return Ok(run.over(None));
         }
-        let until = due.filter(|_| wait).map_or(now, |due| run.until(due));
+        let look = run.audience.next_look().map(moment);
+        let until = look.into_iter().chain(until).min();
         select! {
             biased;
             () = &mut stop => return Ok(run.over(None)),
             () = run.audience.wake() => {}
-            changed = pace.changed(), if controlled => {
-                controlled = changed.is_ok();
-                run.pacer = None;
-            }
-            () = sleep_until(until.into()), if wait => {}
-            () = std::future::ready(()), if !wait => {}
+            changed = pace.changed(), if controlled => controlled = changed.is_ok(),
+            input = inputs.next(), if next.is_none() => match input? {
+                None => return Ok(run.over(inputs.ended())),
+                input => next = input,
+            },
+            () = sleep_until(until.unwrap_or(now).into()), if until.is_some() => {}
         }
     }
 }
@@ -110,41 +116,94 @@ pub async fn linger<A: Audience>(
     Ok(())
 }
 
+/// What comes next in a replay.
+enum Step {
+    /// The input.
+    Take,
+    /// A look that is due before, at that time of the recording.
+    Look(Duration),
+    /// Nothing, until then.
+    Wait(Instant),
+}
+
+/// Looks by the time of the recording while it tells of nothing; a file may claim gaps of years.
+const STEPS: u32 = 10_000;
+
 struct Run<'a, A> {
     model: &'a mut Model,
     audience: &'a mut A,
+    /// How fast it goes.
+    pace: Pace,
     /// Set by the first input that has a time, and anew when the pace changes.
     pacer: Option<Pacer>,
     /// The moment of the recording.
     at: Duration,
+    /// Looks by the time of the recording since the latest input.
+    steps: u32,
     /// Time of the latest snapshot, while nothing came after it.
     shown: Option<Duration>,
 }
 
 impl<A: Audience> Run<'_, A> {
-    /// When an input is due; `None`: at once.
-    fn due(&mut self, input: &Input<'_>, pace: Pace) -> Option<Instant> {
-        let time = input.time()?;
+    /// Goes on at another pace from where time has come to by now.
+    fn keep_pace(&mut self, pace: Pace, now: Instant, next: &Input<'_>) {
+        if pace != self.pace {
+            if let Some(next) = next.time() {
+                self.pass(now, next);
+            }
+            self.pace = pace;
+            self.pacer = None;
+        }
+    }
+
+    /// Time passes, up to that of the next input.
+    fn pass(&mut self, now: Instant, next: Duration) {
+        let recorded = self.pacer.and_then(|pacer| pacer.recorded(now));
+        if let Some(recorded) = recorded {
+            self.at = self.at.max(recorded.min(next));
+        }
+    }
+
+    /// What comes next, when this is the next input.
+    fn step(&mut self, now: Instant, input: &Input<'_>) -> Step {
+        let Some(time) = input.time() else {
+            return Step::Take;
+        };
         let from = if self.model.latest().is_zero() {
             time
         } else {
             self.at
         };
-        let pacer = self.pacer.get_or_insert_with(|| Pacer::new(pace, from));
-        pacer.due(time)
+        let pace = self.pace;
+        let pacer = *self.pacer.get_or_insert_with(|| Pacer::new(pace, from));
+        let due = pacer.due(time).filter(|due| *due > now);
+        if due.is_some() {
+            self.pass(now, time);
+        }
+        let look = self.audience.next_recorded_look();
+        match (look.filter(|look| *look < time), due) {
+            (None, None) => Step::Take,
+            (None, Some(due)) => Step::Wait(due),
+            // The last one is that before the input.
+            (Some(_), None) if self.steps >= STEPS => {
+                Step::Look(time.saturating_sub(Duration::from_nanos(1)))
+            }
+            (Some(look), None) => Step::Look(look),
+            (Some(look), Some(_)) if look <= self.at => Step::Look(look),
+            (Some(look), Some(due)) => Step::Wait(pacer.due(look).unwrap_or(due)),
+        }
     }
 
-    /// Time passes, up to that of the next input.
-    fn pass(&mut self, now: Instant, next: Option<Duration>) {
-        let recorded = self.pacer.and_then(|pacer| pacer.recorded(now));
-        if let Some(recorded) = recorded {
-            let recorded = next.map_or(recorded, |next| recorded.min(next));
-            self.at = self.at.max(recorded);
-        }
+    /// A look by the time of the recording.
+    fn look(&mut self, at: Duration) -> io::Result<Wish> {
+        self.steps = self.steps.saturating_add(1);
+        self.at = self.at.max(at);
+        self.audience.look(self.model, at)
     }
 
     fn take(&mut self, input: Input<'_>) -> io::Result<Wish> {
         let wish = self.audience.hear(&input)?;
+        self.steps = 0;
         if let Some(time) = input.time() {
             self.at = self.at.max(time);
         }
@@ -180,12 +239,6 @@ impl<A: Audience> Run<'_, A> {
         } else {
             Ok(Wish::GoOn)
         }
-    }
-
-    /// When to wake: at the latest when the next input is due.
-    fn until(&self, due: Instant) -> Instant {
-        let look = self.audience.next_look().map(moment);
-        look.map_or(due, |look| look.min(due))
     }
 
     fn over(&self, ended: Option<Ended>) -> Replayed {

@@ -6,7 +6,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use portex_common::Record;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ENTRY_HEAD, Header, nanos};
+use super::{ENTRY_HEAD, Header, bounds, nanos};
 use crate::{
     decode::{Decoded, decode, encode},
     event::{Event, Losses},
@@ -19,11 +19,6 @@ const EVENTS: usize = 128;
 /// Things found of an entry. A namespace takes 8 KiB when it is read, of which a file may claim a few
 /// bytes.
 const FOUND: usize = 64;
-/// No clock comes near: times can be added up without overflow, as nanoseconds too. 36 years.
-const LATEST: Duration = Duration::from_nanos(1 << 60);
-/// No loss counter comes near: their sum cannot overflow.
-const MOST_LOST: u64 = 1 << 56;
-
 /// What an entry is; see [`super`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -38,6 +33,7 @@ pub(super) enum Kind {
     ScanEnds = 8,
     Snapshot = 9,
     End = 10,
+    Clock = 11,
 }
 
 impl Kind {
@@ -53,12 +49,11 @@ impl Kind {
             8 => Self::ScanEnds,
             9 => Self::Snapshot,
             10 => Self::End,
+            11 => Self::Clock,
             _ => return None,
         })
     }
 }
-
-const BEYOND: &str = "a time beyond all bounds";
 
 /// Why an input cannot be written; why what was read is none.
 pub(super) type Fault = Cow<'static, str>;
@@ -104,16 +99,18 @@ impl Entry {
         self.end()
     }
 
-    /// The entries of an input, given away one by one until `take` says false.
+    /// The entries of an input, given away one by one with the time that each comes to, until `take`
+    /// says false.
     pub(super) fn of<E: From<Fault>>(
         &mut self,
         input: &Input<'_>,
-        mut take: impl FnMut(&[u8]) -> Result<bool, E>,
+        mut take: impl FnMut(&[u8], Option<Duration>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let one = match input {
             Input::Watch(at) => self.one(Kind::Watch, &nanos(*at))?,
             Input::ScanBegins(at) => self.one(Kind::ScanBegins, &nanos(*at))?,
             Input::Snapshot(at) => self.one(Kind::Snapshot, &nanos(*at))?,
+            Input::Clock(offset) => self.one(Kind::Clock, offset)?,
             Input::Cgroup { id, path } => self.one(Kind::Cgroup, &(id, path))?,
             Input::Lost(losses) => self.one(Kind::Lost, losses)?,
             Input::ScanEnds { sight, at } => self.one(Kind::ScanEnds, &(sight, nanos(*at)))?,
@@ -123,7 +120,8 @@ impl Entry {
                     for event in chunk {
                         self.0.extend_from_slice(encode(event).as_bytes());
                     }
-                    if !take(self.end()?)? {
+                    let time = chunk.last().map(|event| event.time);
+                    if !take(self.end()?, time)? {
                         break;
                     }
                 }
@@ -135,14 +133,14 @@ impl Entry {
                     for found in chunk {
                         self.value(found)?;
                     }
-                    if !take(self.end()?)? {
+                    if !take(self.end()?, None)? {
                         break;
                     }
                 }
                 return Ok(());
             }
         };
-        take(one)?;
+        take(one, input.time())?;
         Ok(())
     }
 }
@@ -168,13 +166,22 @@ pub(super) enum Read {
 /// Reads what an entry holds.
 pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Read, Fault> {
     let input = match kind {
-        Kind::Header => return Ok(Read::Header(whole(bytes)?)),
+        Kind::Header => {
+            let header: Header = whole(bytes)?;
+            bounds::time(nanos(header.started()))?;
+            for text in header.texts() {
+                bounds::text(text)?;
+            }
+            return Ok(Read::Header(header));
+        }
         Kind::End => return whole::<()>(bytes).map(|()| Read::End),
-        Kind::Watch => Input::Watch(time(whole(bytes)?)?),
-        Kind::ScanBegins => Input::ScanBegins(time(whole(bytes)?)?),
-        Kind::Snapshot => Input::Snapshot(time(whole(bytes)?)?),
+        Kind::Watch => Input::Watch(bounds::time(whole(bytes)?)?),
+        Kind::ScanBegins => Input::ScanBegins(bounds::time(whole(bytes)?)?),
+        Kind::Snapshot => Input::Snapshot(bounds::time(whole(bytes)?)?),
+        Kind::Clock => Input::Clock(whole(bytes)?),
         Kind::Cgroup => {
             let (id, path): (u64, Option<Arc<str>>) = whole(bytes)?;
+            bounds::text(path.as_deref().unwrap_or_default())?;
             Input::Cgroup { id, path }
         }
         Kind::Events => Input::Events(Cow::Owned(events(bytes)?)),
@@ -182,7 +189,7 @@ pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Read, Fault> {
         Kind::Found => Input::Found(Cow::Owned(found(bytes)?)),
         Kind::ScanEnds => {
             let (sight, at): (Sight, u64) = whole(bytes)?;
-            let at = time(at)?;
+            let at = bounds::time(at)?;
             Input::ScanEnds { sight, at }
         }
     };
@@ -203,14 +210,6 @@ fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Fault> {
     postcard::take_from_bytes(bytes).map_err(|error| error.to_string().into())
 }
 
-fn time(nanos: u64) -> Result<Duration, Fault> {
-    let time = Duration::from_nanos(nanos);
-    if time > LATEST {
-        return Err(BEYOND.into());
-    }
-    Ok(time)
-}
-
 fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
     let records = bytes.chunks_exact(size_of::<Record>());
     if !records.remainder().is_empty() {
@@ -218,8 +217,7 @@ fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
     }
     records
         .map(|record| match decode(record) {
-            Ok(Decoded::Event(event)) if event.time > LATEST => Err(BEYOND.into()),
-            Ok(Decoded::Event(event)) => Ok(event),
+            Ok(Decoded::Event(event)) => bounds::event(&event).map(|()| event),
             Ok(Decoded::Unarmed(_) | Decoded::Rearmed { .. }) => {
                 Err("an event that is not settled".into())
             }
@@ -230,9 +228,7 @@ fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
 
 fn losses(bytes: &[u8]) -> Result<Losses, Fault> {
     let losses: Losses = whole(bytes)?;
-    if losses.by_kind().iter().any(|(_, count)| *count > MOST_LOST) {
-        return Err("more losses than there can be".into());
-    }
+    bounds::losses(&losses)?;
     Ok(losses)
 }
 
@@ -243,22 +239,9 @@ fn found(mut bytes: &[u8]) -> Result<Vec<Found>, Fault> {
             return Err("more things found than an entry has".into());
         }
         let (found, rest) = take(bytes)?;
-        if !is_bounded(&found) {
-            return Err(BEYOND.into());
-        }
+        bounds::found(&found)?;
         all.push(found);
         bytes = rest;
     }
     Ok(all)
-}
-
-fn is_bounded(found: &Found) -> bool {
-    match found {
-        Found::Namespace(namespace) => {
-            let rules = &namespace.rules;
-            rules.tw_reuse_delay <= LATEST && rules.fin_timeout <= LATEST
-        }
-        Found::Socket(socket) => socket.time_wait.is_none_or(|left| left <= LATEST),
-        Found::Unreadable(_) | Found::Blocked(_) | Found::NoTimestamps(_) => true,
-    }
 }

@@ -54,6 +54,11 @@ impl Header {
         }
     }
 
+    /// All texts.
+    pub(super) fn texts(&self) -> [&str; 4] {
+        [&self.portex, &self.host, &self.kernel, &self.attach]
+    }
+
     /// When portex started, by `CLOCK_MONOTONIC`.
     pub fn started(&self) -> Duration {
         Duration::from_nanos(self.started_ns)
@@ -65,11 +70,17 @@ impl Header {
     }
 }
 
+/// The versions that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    One,
+}
+
 /// What the prefix of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prefix {
-    /// A recording of this version that this machine can read.
-    Fits,
+    /// A recording of a version that is known, which this machine can read.
+    Fits(Format),
     /// One of another version.
     Version(u16),
     /// One of a machine with the other byte order.
@@ -104,8 +115,8 @@ pub(super) fn judge(bytes: &[u8]) -> Prefix {
     };
     match u16::from_le_bytes([*v0, *v1]) {
         _ if *magic != MAGIC => Prefix::Foreign,
-        VERSION if *order == BYTE_ORDER => Prefix::Fits,
-        VERSION => Prefix::ByteOrder,
+        1 if *order == BYTE_ORDER => Prefix::Fits(Format::One),
+        1 => Prefix::ByteOrder,
         other => Prefix::Version(other),
     }
 }

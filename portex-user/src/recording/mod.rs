@@ -18,6 +18,7 @@
 //! | 5 `Lost` | [`Losses`](crate::event::Losses) |
 //! | 7 `Found` | some [`Found`](crate::found::Found), one after the other |
 //! | 8 `ScanEnds` | what could be seen, and the time |
+//! | 11 `Clock` | `CLOCK_REALTIME` less `CLOCK_MONOTONIC` from now on, in nanoseconds |
 //! | 10 `End` | nothing; the last entry of a recording that was ended properly |
 //!
 //! All but records is as postcard writes it (varints; variants and fields by their order). Times are
@@ -27,20 +28,29 @@
 //!
 //! * `header`: how a file begins
 //! * `entry`: inputs to entries and back
+//! * `file`: who can read it
+//! * `bounds`: what an entry may say at most
 //! * `writer`, `reader`: entries to a file and back
+//! * `ahead`: reading on a thread of its own
 //! * `pace`: when what was recorded is due
 
+mod ahead;
+mod bounds;
 mod entry;
+mod file;
 mod header;
 mod pace;
+mod read_error;
 mod reader;
 mod writer;
 
 use std::time::Duration;
 
+pub use ahead::Ahead;
 pub use header::{Header, VERSION};
 pub use pace::{Pace, Pacer};
-pub use reader::{Ended, ReadError, Reader};
+pub use read_error::ReadError;
+pub use reader::{Ended, Reader};
 pub use writer::{Room, Summary, Writer};
 
 /// Largest entry that is read; those that are written are far smaller.

@@ -7,16 +7,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{anyhow, ensure};
 use lz4_flex::frame::FrameDecoder;
 
 use super::{
-    ENTRY_HEAD, Header, MAX_ENTRY, VERSION,
+    ENTRY_HEAD, Header, MAX_ENTRY, ReadError,
     entry::{self, Kind},
-    header::{FRAME_HEAD, PREFIX, Prefix, judge},
+    header::{FRAME_HEAD, Format, PREFIX, Prefix, judge},
     writer::name,
 };
-use crate::input::Input;
+use crate::{found::Found, input::Input};
 
 /// How a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,55 +30,9 @@ pub enum Ended {
     },
 }
 
-/// Why a file cannot be replayed, or no further. Names of files are escaped.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Something else.
-    #[error("{0} is no recording of portex\n  what to do: portex record FILE makes one")]
-    Foreign(String),
-    /// Not even a header.
-    #[error("{0} breaks off before anything was recorded: there is nothing to show")]
-    Empty(String),
-    /// Of another version.
-    #[error(
-        "{name} is a recording of format {found}, and this portex reads format {VERSION}\n  what to do: replay it with the portex that made it, or a newer one"
-    )]
-    Version {
-        /// Name of the file.
-        name: String,
-        /// Version of its format.
-        found: u16,
-    },
-    /// Made on a machine with the other byte order.
-    #[error(
-        "{0} was recorded on a machine with the other byte order\n  what to do: replay it on one of that kind"
-    )]
-    ByteOrder(String),
-    /// Its content cannot be right.
-    #[error(
-        "{name} is damaged at byte {at_byte}: {what}\n  what to do: take another copy of the file"
-    )]
-    Damaged {
-        /// Name of the file.
-        name: String,
-        /// Where that showed.
-        at_byte: u64,
-        /// What is wrong.
-        what: String,
-    },
-    /// It cannot be read.
-    #[error("cannot read {name}: {error}")]
-    Io {
-        /// Name of the file.
-        name: String,
-        /// Why.
-        error: io::Error,
-    },
-}
-
 /// Counts what was read.
 struct Counted {
-    file: BufReader<Box<dyn Read>>,
+    file: BufReader<Box<dyn Read + Send>>,
     at_byte: u64,
 }
 
@@ -97,28 +51,44 @@ type Source = io::Chain<&'static [u8], Counted>;
 pub struct Reader {
     decoder: FrameDecoder<Source>,
     name: String,
+    format: Format,
     header: Header,
     /// What the entry holds that is being read.
     bytes: Vec<u8>,
     latest: Option<Duration>,
+    /// Namespaces that the scan has found.
+    namespaces: usize,
     ended: Option<Ended>,
 }
+
+/// More namespaces than any host has. Each takes 8 KiB when it is read, of which a file may claim a
+/// few bytes.
+const NAMESPACES: usize = 16_384;
 
 impl Reader {
     /// Opens a recording and reads its header. `-` is standard input.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::start(Box::new(io::stdin()), "standard input".into())?);
+        }
         let name = name(path);
-        let file: Box<dyn Read> = if path.as_os_str() == "-" {
-            Box::new(io::stdin())
-        } else {
-            let file = File::open(path).with_context(|| format!("cannot replay {name}"))?;
-            Box::new(file)
-        };
-        Ok(Self::start(file, name)?)
+        let file = File::open(path).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound => "portex record FILE makes one",
+                io::ErrorKind::PermissionDenied => "a recording is its owner's; ask for a copy",
+                _ => "name a file that portex record wrote",
+            };
+            anyhow!("cannot replay {name}: {error}\n  what to do: {hint}")
+        })?;
+        ensure!(
+            !file.metadata()?.is_dir(),
+            "cannot replay {name}: it is a directory\n  what to do: name a file that portex record wrote"
+        );
+        Ok(Self::start(Box::new(file), name)?)
     }
 
     /// The same, from anything.
-    pub(super) fn start(file: Box<dyn Read>, name: String) -> Result<Self, ReadError> {
+    pub(super) fn start(file: Box<dyn Read + Send>, name: String) -> Result<Self, ReadError> {
         let mut file = Counted {
             file: BufReader::with_capacity(1 << 16, file),
             at_byte: 0,
@@ -129,10 +99,10 @@ impl Reader {
             return Err(ReadError::Io { name, error });
         }
         let (prefix, frame) = first.split_at_checked(PREFIX).unwrap_or((&first, &[]));
-        match judge(prefix) {
-            Prefix::Fits if frame == FRAME_HEAD => {}
-            Prefix::Fits if FRAME_HEAD.starts_with(frame) => return Err(ReadError::Empty(name)),
-            Prefix::Fits => {
+        let format = match judge(prefix) {
+            Prefix::Fits(format) if frame == FRAME_HEAD => format,
+            Prefix::Fits(_) if FRAME_HEAD.starts_with(frame) => return Err(ReadError::Empty(name)),
+            Prefix::Fits(_) => {
                 let at_byte = file.at_byte;
                 let what = "compressed in a way that portex does not use".to_owned();
                 return Err(ReadError::Damaged {
@@ -145,13 +115,15 @@ impl Reader {
             Prefix::Foreign => return Err(ReadError::Foreign(name)),
             Prefix::ByteOrder => return Err(ReadError::ByteOrder(name)),
             Prefix::Version(found) => return Err(ReadError::Version { name, found }),
-        }
+        };
         let mut reader = Self {
             decoder: FrameDecoder::new(FRAME_HEAD.as_slice().chain(file)),
             name,
+            format,
             header: Header::default(),
             bytes: Vec::new(),
             latest: None,
+            namespaces: 0,
             ended: None,
         };
         reader.header = match reader.entry()? {
@@ -178,6 +150,7 @@ impl Reader {
         }
         match self.entry()? {
             Some(entry::Read::Input(input)) => {
+                self.count(&input)?;
                 self.latest = self.latest.max(input.time());
                 Ok(Some(input))
             }
@@ -192,6 +165,24 @@ impl Reader {
                 Ok(None)
             }
         }
+    }
+
+    /// Bounds what one scan finds.
+    fn count(&mut self, input: &Input<'_>) -> Result<(), ReadError> {
+        match input {
+            Input::ScanBegins(_) => self.namespaces = 0,
+            Input::Found(found) => {
+                let namespaces = found
+                    .iter()
+                    .filter(|one| matches!(one, Found::Namespace(_)));
+                self.namespaces += namespaces.count();
+            }
+            _ => {}
+        }
+        if self.namespaces > NAMESPACES {
+            return Err(self.damaged("more namespaces than any host has"));
+        }
+        Ok(())
     }
 
     /// How it ended, once that is known.
@@ -248,7 +239,10 @@ impl Reader {
         if !self.fill(usize::try_from(length).unwrap_or(usize::MAX))? {
             return Ok(None);
         }
-        match entry::read(kind, &self.bytes) {
+        let read = match self.format {
+            Format::One => entry::read(kind, &self.bytes),
+        };
+        match read {
             Ok(read) => Ok(Some(read)),
             Err(fault) => Err(self.damaged(&fault)),
         }

@@ -1,5 +1,7 @@
 //! Recordings in memory, and inputs of every kind with something in every field.
 
+mod variants;
+
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -10,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Ended, Header, ReadError, Reader, Summary, Writer};
+pub(crate) use variants::variants;
+
+use super::{Ahead, Ended, Header, ReadError, Reader, Summary, Writer};
 use crate::{
     clock::Clock,
     event::{Event, Kind, Losses, RingFull, TcpState, samples},
@@ -75,7 +79,17 @@ pub(crate) fn record(inputs: &[Input<'_>], most: u64, flush: bool) -> (Vec<u8>, 
 
 /// A reader of what a file would hold.
 pub(crate) fn reader(bytes: Vec<u8>) -> Result<Reader, ReadError> {
-    Reader::start(Box::new(Cursor::new(bytes)), "memory".into())
+    reader_of(Cursor::new(bytes))
+}
+
+/// A reader of anything.
+pub(crate) fn reader_of(file: impl io::Read + Send + 'static) -> Result<Reader, ReadError> {
+    Reader::start(Box::new(file), "memory".into())
+}
+
+/// The same, read ahead.
+pub(crate) fn ahead(bytes: Vec<u8>) -> Ahead {
+    Ahead::start(reader(bytes).expect("a header")).expect("a thread")
 }
 
 /// All that a reader makes of a file: inputs, and how it ended.

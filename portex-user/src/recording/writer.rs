@@ -1,19 +1,20 @@
 //! Writes a recording: never longer than it may be, and whole up to the last flush whatever happens.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, IsTerminal as _, Write},
-    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
+    os::fd::AsFd as _,
     path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use lz4_flex::frame::FrameEncoder;
 
 use super::{
     ENTRY_HEAD, Header,
     entry::{self, Entry, Fault},
+    file,
     header::{BLOCK, frame, prefix},
 };
 use crate::{escape, input::Input};
@@ -44,6 +45,8 @@ pub struct Summary {
     pub events: u64,
     /// Whether it had room for all.
     pub room: Room,
+    /// What a replay comes to, by `CLOCK_MONOTONIC`.
+    pub at: Duration,
 }
 
 /// A recording that is being written.
@@ -75,8 +78,9 @@ impl Writer {
         max_size: u64,
         force: bool,
     ) -> anyhow::Result<Self> {
-        let name = name(path);
+        let mut name = name(path);
         let out: Box<dyn Write> = if path.as_os_str() == "-" {
+            "standard output".clone_into(&mut name);
             ensure!(
                 !io::stdout().is_terminal(),
                 "a recording is no text for a terminal\n  what to do: write it to a file or a pipe"
@@ -84,7 +88,7 @@ impl Writer {
             // Not by the standard library's buffer, which writes line by line.
             Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))
         } else {
-            Box::new(open(path, &name, force)?)
+            Box::new(file::create(path, &name, force)?)
         };
         Self::start(out, name, header, max_size)
     }
@@ -128,11 +132,16 @@ impl Writer {
             return Ok(Room::Full);
         }
         let mut entry = std::mem::take(&mut self.entry);
-        let written = entry.of(input, |bytes| self.put(bytes).map_err(Failed::Write));
+        let written = entry.of(input, |bytes, time| {
+            let taken = self.put(bytes)?;
+            if taken {
+                self.latest = self.latest.max(time.unwrap_or_default());
+            }
+            Ok(taken)
+        });
         self.entry = entry;
         written.map_err(Failed::into_io)?;
         if self.room == Room::Left {
-            self.latest = input.time().map_or(self.latest, |at| at.max(self.latest));
             self.tick()?;
         }
         Ok(self.room)
@@ -161,7 +170,7 @@ impl Writer {
         let mut entry = std::mem::take(&mut self.entry);
         // The room for both was kept.
         let ended = entry
-            .of(&Input::Snapshot(at), |bytes| {
+            .of(&Input::Snapshot(at), |bytes, _| {
                 self.append(bytes).map_err(Failed::Write)?;
                 Ok(true)
             })
@@ -173,6 +182,7 @@ impl Writer {
             bytes: self.written,
             events: self.events,
             room: self.room,
+            at,
         })
     }
 
@@ -234,8 +244,14 @@ impl Writer {
         blocks.clear();
         outcome.map_err(|error| {
             self.broken = true;
+            let hint = match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "\n  what to do: make room, or record to another file system"
+                }
+                _ => "",
+            };
             let text = format!(
-                "cannot write the recording {}: {error}; what was written before can be replayed",
+                "cannot write the recording to {}: {error}; what was written before can be replayed{hint}",
                 self.name
             );
             io::Error::new(error.kind(), text)
@@ -273,32 +289,4 @@ impl From<io::Error> for Failed {
 /// The name of a file, as it can be shown.
 pub(super) fn name(path: &Path) -> String {
     escape::text(path.as_os_str().as_encoded_bytes())
-}
-
-/// Opens a new file; with `force` also one that is there, if it is a regular one, which loses what it
-/// has.
-fn open(path: &Path, name: &str, force: bool) -> anyhow::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    match options.create_new(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && force => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            bail!("{name} exists already\n  what to do: another name, or --force to replace it")
-        }
-        outcome => return outcome.with_context(|| format!("cannot record to {name}")),
-    }
-    // Who can make links in the directory shall not choose what is replaced; a pipe without a reader
-    // shall not hold portex up.
-    let file = options
-        .create_new(false)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .with_context(|| format!("cannot replace {name}"))?;
-    ensure!(
-        file.metadata()?.is_file(),
-        "{name} is no regular file, so --force does not replace it"
-    );
-    file.set_len(0)
-        .with_context(|| format!("cannot replace {name}"))?;
-    Ok(file)
 }

@@ -9,12 +9,15 @@ use crate::{
     clock::Clock,
     event::{Event, Losses, Owner},
     input::Input,
-    recording::{Pace, Pacer, Reader},
+    recording::{Ahead, Pace, Pacer},
 };
+
+/// As many as the model of a live run knows: then it asks for all anew, which is recorded too.
+const MAX_CGROUPS: usize = 8_192;
 
 /// The events that a recording tells of, at a pace.
 pub struct Replay {
-    reader: Reader,
+    inputs: Ahead,
     pace: Pace,
     /// Set by the first event.
     pacer: Option<Pacer>,
@@ -29,10 +32,10 @@ pub struct Replay {
 
 impl Replay {
     /// The first `duration` of a recording, or all of it.
-    pub fn new(reader: Reader, pace: Pace, duration: Option<Duration>) -> Self {
-        let latest = reader.header().started();
+    pub fn new(inputs: Ahead, pace: Pace, duration: Option<Duration>) -> Self {
+        let latest = inputs.header().started();
         Self {
-            reader,
+            inputs,
             pace,
             pacer: None,
             until: duration.map_or(Duration::MAX, |duration| latest.saturating_add(duration)),
@@ -44,14 +47,13 @@ impl Replay {
     }
 
     /// The recording, as far as it was read.
-    pub fn reader(&self) -> &Reader {
-        &self.reader
+    pub fn recording(&self) -> &Ahead {
+        &self.inputs
     }
 
     /// Reads on to the next events, or other news; false at the end.
-    fn read(&mut self) -> io::Result<bool> {
-        let input = self.reader.next().map_err(io::Error::other)?;
-        let Some(input) = input else {
+    async fn read(&mut self) -> io::Result<bool> {
+        let Some(input) = self.inputs.next().await? else {
             return Ok(false);
         };
         if let Some(time) = input.time() {
@@ -63,6 +65,9 @@ impl Replay {
         match input {
             Input::Events(events) => self.waiting = Some(events.into_owned()),
             Input::Cgroup { id, path } => {
+                if self.cgroups.len() >= MAX_CGROUPS {
+                    self.cgroups.clear();
+                }
                 self.cgroups.insert(id, path);
             }
             Input::Lost(losses) => self.losses = losses,
@@ -70,7 +75,8 @@ impl Replay {
             | Input::ScanBegins(_)
             | Input::Found(_)
             | Input::ScanEnds { .. }
-            | Input::Snapshot(_) => {}
+            | Input::Snapshot(_)
+            | Input::Clock(_) => {}
         }
         Ok(true)
     }
@@ -88,7 +94,7 @@ impl Replay {
 
 impl EventSource for Replay {
     async fn fill(&mut self, events: &mut Vec<Event>) -> io::Result<bool> {
-        if self.waiting.is_none() && !self.read()? {
+        if self.waiting.is_none() && !self.read().await? {
             return Ok(false);
         }
         let Some(last) = self.waiting.as_ref().and_then(|waiting| waiting.last()) else {
@@ -118,7 +124,7 @@ impl EventSource for Replay {
     }
 
     fn clock(&self) -> Clock {
-        self.reader.header().clock()
+        self.inputs.clock()
     }
 
     fn now(&self) -> Duration {

@@ -23,6 +23,7 @@ mod port_owners;
 mod port_space;
 mod record;
 mod released;
+mod replay_screen;
 mod retry;
 mod same_tuple;
 mod states;
@@ -162,6 +163,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("top_plain", Body::Once(top_plain::run)),
     scenario("top_restored", Body::Once(top_restored::run)),
     scenario("top_panic", Body::Once(top_restored::panics)),
+    scenario("replay_screen", Body::Once(replay_screen::run)),
     scenario("demo_screen", Body::Once(demo_screen::run)),
     scenario("lockdown", Body::Last(errors::lockdown)),
 ];

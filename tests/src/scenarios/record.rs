@@ -33,10 +33,10 @@ const BUSY: &str = "127.0.0.1:5002";
 const PORTS: u16 = 200;
 
 /// A file that goes when the scenario ends.
-struct Recording(PathBuf);
+pub(super) struct Recording(PathBuf);
 
 impl Recording {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         // Both ways to attach may be at it at the same time.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -47,7 +47,7 @@ impl Recording {
         Self(path)
     }
 
-    fn path(&self) -> Result<&str> {
+    pub(super) fn path(&self) -> Result<&str> {
         self.0.to_str().context("a path of text")
     }
 }
@@ -300,7 +300,7 @@ fn odd_files(context: &Context<'_>, whole: &[u8]) -> Result<()> {
 }
 
 /// Starts `portex record`; returns when it has attached.
-fn record(context: &Context<'_>, path: &str, arguments: &[&str]) -> Result<Tracer> {
+pub(super) fn record(context: &Context<'_>, path: &str, arguments: &[&str]) -> Result<Tracer> {
     let mut command = Command::new(context.portex);
     command.args(["record", path, "--attach", context.way.name()]);
     Tracer::start_command(command.args(arguments), context.way)

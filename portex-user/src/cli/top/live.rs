@@ -55,7 +55,7 @@ pub(in crate::cli) fn live(
         let mut scanner = Scanner::start(look)?;
         let questions = Questions::start()?;
         session.drop_privileges()?;
-        let signals = stop::signals(stop::Rest::Work)?;
+        let signals = stop::signals(stop::Rest::WorkAndWrite)?;
         let origin = Origin {
             host: Arc::from(header.host.as_str()),
             kernel: Arc::from(header.kernel.as_str()),
@@ -89,12 +89,17 @@ pub(in crate::cli) fn live(
         let Recorded { journal, view } = audience;
         let closed = closing.close(view);
         live.finish(&mut Vec::new());
+        // What was recorded is worth keeping, whatever went wrong.
+        let recorded = match (journal, extra.record.and_then(ToFile::name)) {
+            (Some(mut journal), Some(name)) => journal
+                .hear(&lost)
+                .map_err(anyhow::Error::from)
+                .and_then(|_| finish(journal, at, began, &name)),
+            _ => Ok(None),
+        };
         outcome?;
         closed?;
-        if let (Some(mut journal), Some(name)) = (journal, extra.record.and_then(ToFile::name)) {
-            journal.hear(&lost)?;
-            finish(journal, at, at.saturating_sub(began), &name)?;
-        }
+        recorded?;
         Ok(())
     })
 }

@@ -34,8 +34,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     args.shown.check()?;
-    if let Some(reader) = args.from.open()? {
-        return replay::replay(args, reader);
+    if let Some(recording) = args.from.open()? {
+        return replay::replay(args, recording);
     }
     let filter = args.which.filter()?;
     let options = args.how.session(filter.netns, verbose);

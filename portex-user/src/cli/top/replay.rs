@@ -12,13 +12,13 @@ use crate::{
     },
     live::{Frames, Origin},
     observe::{self, Model},
-    recording::{Pace, Reader},
+    recording::{Ahead, Pace},
 };
 
 /// Shows a recording, and its end until somebody wants to leave.
-pub(super) fn replay(args: &Args, mut reader: Reader) -> anyhow::Result<()> {
-    let filter = limited(args.which.recorded(), &reader);
-    let header = reader.header();
+pub(super) fn replay(args: &Args, mut recording: Ahead) -> anyhow::Result<()> {
+    let filter = limited(args.which.recorded(), &recording);
+    let header = recording.header();
     let origin = Origin {
         host: Arc::from(header.host.as_str()),
         kernel: Arc::from(header.kernel.as_str()),
@@ -38,12 +38,12 @@ pub(super) fn replay(args: &Args, mut reader: Reader) -> anyhow::Result<()> {
     let (change, pace) = watch::channel(args.speed.or(usual));
     let frames = Frames::new(origin, filter, args.shown.delay());
     runtime()?.block_on(async {
-        let signals = stop::signals(stop::Rest::Work)?;
+        let signals = stop::signals(stop::Rest::WorkAndWrite)?;
         let questions = Questions::start()?;
         let (mut view, closing) = args.shown.open(frames, questions, signals, Some(change))?;
         let mut model = Model::default();
         let never = std::future::pending();
-        let outcome = observe::replay(&mut reader, pace, &mut model, &mut view, never).await;
+        let outcome = observe::replay(&mut recording, pace, &mut model, &mut view, never).await;
         let outcome = match outcome {
             Ok(replayed) if replayed.ended.is_some() => {
                 view.replay_ended();
@@ -55,7 +55,7 @@ pub(super) fn replay(args: &Args, mut reader: Reader) -> anyhow::Result<()> {
         let closed = closing.close(view);
         outcome?;
         closed?;
-        tell_end(&reader);
+        tell_end(&recording);
         Ok(())
     })
 }

@@ -40,6 +40,9 @@ fn other_files_are_told_apart() {
         opened(&newer),
         ReadError::Version { found: 2, .. }
     ));
+    assert!(opened(&newer).to_string().ends_with("a newer portex"));
+    newer[8] = 0;
+    assert!(opened(&newer).to_string().ends_with("that made it"));
     let mut swapped = whole();
     swapped[10] ^= b'l' ^ b'b';
     assert!(matches!(opened(&swapped), ReadError::ByteOrder(_)));
@@ -158,4 +161,76 @@ fn an_entry_beyond_all_bounds_is_refused_before_it_is_read() {
     let mut file = prefix().to_vec();
     file.extend(encoder.finish().expect("memory"));
     assert!(matches!(opened(&file), ReadError::Damaged { .. }));
+}
+
+#[test]
+fn values_beyond_all_bounds_are_damage() {
+    use crate::{
+        event::{Kind, Release, samples},
+        found::Found,
+        input::Input,
+    };
+    let far = Duration::from_nanos((1 << 60) + 1);
+    let event = |kind| {
+        let event = crate::event::Event {
+            kind,
+            ..samples::connect()
+        };
+        Input::Events(vec![event].into())
+    };
+    let released = |held, time_wait| Kind::Released {
+        held,
+        time_wait,
+        reason: Release::Expired,
+    };
+    let mut named = inputs(0);
+    let long = "x".repeat(4_097);
+    let namespace = named.iter_mut().find_map(|input| match input {
+        Input::Found(found) => found.to_mut().iter_mut().find_map(|found| match found {
+            Found::Namespace(namespace) => Some(namespace),
+            _ => None,
+        }),
+        _ => None,
+    });
+    namespace.expect("one").name = Some(long.as_str().into());
+    let one = |input| vec![input];
+    for inputs in [
+        one(event(released(far, None))),
+        one(event(released(Duration::ZERO, Some(far)))),
+        one(event(Kind::Connect {
+            bound: false,
+            search: Some(far),
+            restrictions: crate::event::Restrictions::default(),
+        })),
+        one(Input::Cgroup {
+            id: 1,
+            path: Some(long.as_str().into()),
+        }),
+        named,
+    ] {
+        let (bytes, _) = record(&inputs, 1 << 20, false);
+        assert!(
+            matches!(opened(&bytes), ReadError::Damaged { .. }),
+            "{inputs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_scan_finds_no_more_namespaces_than_there_can_be() {
+    use crate::{found::Found, input::Input};
+    let namespace = inputs(0).into_iter().find_map(|input| match input {
+        Input::Found(found) => found
+            .iter()
+            .find(|found| matches!(found, Found::Namespace(_)))
+            .cloned(),
+        _ => None,
+    });
+    let many: Vec<Found> = vec![namespace.expect("one"); 9_000];
+    let begins = || Input::ScanBegins(Duration::from_secs(100));
+    let found = || Input::Found(many.clone().into());
+    let (two_scans, _) = record(&[begins(), found(), begins(), found()], 1 << 30, false);
+    assert!(replay(two_scans).is_ok());
+    let (one_scan, _) = record(&[begins(), found(), found()], 1 << 30, false);
+    assert!(matches!(opened(&one_scan), ReadError::Damaged { .. }));
 }

@@ -3,7 +3,7 @@ use std::{borrow::Cow, fs, io, path::Path, time::Duration};
 use proptest::prelude::*;
 
 use super::super::samples::{Memory, events, header, inputs, record, replay, told, writer};
-use super::super::{Ended, Room, Writer};
+use super::super::{Ended, Reader, Room, Writer};
 use crate::input::Input;
 
 const AMPLE: u64 = 1 << 30;
@@ -170,24 +170,67 @@ fn create(path: &Path, force: bool) -> anyhow::Result<Writer> {
 }
 
 #[test]
-fn only_a_regular_file_is_replaced_and_only_when_told_to() {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
-    let directory = std::env::temp_dir().join(format!("portex-record-{}", std::process::id()));
+fn one_that_is_full_ends_with_the_last_event_that_it_has() {
+    let batch = noise(7, 2_000);
+    let (mut writer, memory) = writer(60_000);
+    let room = writer.write(&Input::Events(Cow::Borrowed(&batch)));
+    assert_eq!(room.expect("memory"), Room::Full);
+    let summary = writer.finish(Duration::from_secs(1_000)).expect("memory");
+    let (read, _) = replay(memory.bytes()).expect("whole");
+    let mut events = read
+        .iter()
+        .rev()
+        .filter(|input| matches!(input, Input::Events(_)));
+    let last = events.next().and_then(Input::time);
+    assert_eq!(read.last().and_then(Input::time), last);
+    assert_eq!(Some(summary.at), last);
+    assert!(summary.events > 0);
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
+/// An empty directory for a test.
+fn directory(name: &str) -> std::path::PathBuf {
+    let directory = std::env::temp_dir().join(format!("portex-{name}-{}", std::process::id()));
+    let _leftover = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory");
+    directory
+}
+
+#[test]
+fn only_a_regular_file_is_replaced_and_only_when_told_to() {
+    let directory = directory("record");
     let file = directory.join("file");
-    let _leftover = fs::remove_file(&file);
     drop(create(&file, true).expect("a new one"));
-    let metadata = fs::metadata(&file).expect("there");
-    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_eq!(mode(&file), 0o600);
     let error = create(&file, false).err().expect("it exists").to_string();
     assert!(error.contains("--force"), "{error}");
     fs::write(&file, [b'x'; 10_000]).expect("written");
     drop(create(&file, true).expect("replaced"));
     assert!(fs::metadata(&file).expect("there").len() < 10_000);
     let link = directory.join("link");
-    let _leftover = fs::remove_file(&link);
-    symlink(&file, &link).expect("a link");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
     assert!(create(&link, true).is_err(), "through a link");
     assert!(create(&directory, true).is_err(), "a directory");
+    fs::remove_dir_all(&directory).expect("removed");
+}
+
+#[test]
+fn a_recording_is_never_written_into_what_others_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory("replaced");
+    let (file, other) = (directory.join("file"), directory.join("other"));
+    fs::write(&file, "readable").expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("changed");
+    fs::hard_link(&file, &other).expect("a second link");
+    drop(create(&file, true).expect("replaced"));
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(fs::read(&other).expect("there"), b"readable");
+    assert!(Reader::open(&file).is_ok());
+    let names = fs::read_dir(&directory).expect("there").count();
+    assert_eq!(names, 2, "nothing is left beside them");
     fs::remove_dir_all(&directory).expect("removed");
 }

@@ -1,13 +1,12 @@
 use std::future::pending;
 
 use super::*;
-use crate::recording::samples::{inputs, reader, record};
+use crate::recording::samples::{ahead, inputs, record};
 
 /// What comes of a recording, and the replay in the end.
 fn told(pace: Pace, duration: Option<Duration>) -> (Vec<Event>, Replay) {
     let (bytes, _) = record(&inputs(200), 1 << 30, true);
-    let reader = reader(bytes).expect("a header");
-    let mut replay = Replay::new(reader, pace, duration);
+    let mut replay = Replay::new(ahead(bytes), pace, duration);
     let mut events = Vec::new();
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -36,7 +35,7 @@ fn every_event_comes_in_its_order_with_what_was_known_of_it() {
         assert_eq!(replay.losses().table_full, 7);
         assert_eq!(replay.now(), Duration::from_secs(111));
         assert!(replay.clock().is_fixed());
-        assert_eq!(replay.reader().complaint(), None);
+        assert_eq!(replay.recording().complaint(), None);
     }
 }
 
@@ -53,7 +52,7 @@ fn a_duration_is_one_of_the_recording() {
 #[test]
 fn waiting_can_be_given_up_and_nothing_is_lost() {
     let (bytes, _) = record(&inputs(200), 1 << 30, true);
-    let mut replay = Replay::new(reader(bytes).expect("a header"), Pace::Times(0.001), None);
+    let mut replay = Replay::new(ahead(bytes), Pace::Times(0.001), None);
     replay.pacer = Some(Pacer::new(Pace::Times(0.001), Duration::ZERO));
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -65,7 +64,7 @@ fn waiting_can_be_given_up_and_nothing_is_lost() {
                 tokio::select! {
                     biased;
                     _ = replay.fill(&mut events) => {}
-                    () = std::future::ready(()) => {}
+                    () = tokio::task::yield_now() => {}
                 }
             }
             assert!(events.is_empty(), "not due for hours");
@@ -77,5 +76,28 @@ fn waiting_can_be_given_up_and_nothing_is_lost() {
                 }
             }
             assert!(events == recorded());
+        });
+}
+
+#[test]
+fn a_step_of_the_clock_holds_from_there_on() {
+    let events = |at: std::ops::Range<usize>| Input::Events(recorded()[at].to_vec().into());
+    let inputs = [events(0..3), Input::Clock(5_000_000_000), events(3..6)];
+    let mut replay = Replay::new(ahead(record(&inputs, 1 << 20, false).0), Pace::AtOnce, None);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+        .block_on(async {
+            let before = replay.clock().offset();
+            let mut events = Vec::new();
+            while events.len() < 3 {
+                assert!(replay.fill(&mut events).await.expect("whole"));
+            }
+            assert_eq!(replay.clock().offset(), before);
+            while events.len() < 6 {
+                assert!(replay.fill(&mut events).await.expect("whole"));
+            }
+            assert_eq!(replay.clock().offset(), 5_000_000_000);
         });
 }

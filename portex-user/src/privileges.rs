@@ -1,17 +1,19 @@
-//! What the threads may do.
+//! What threads may do that need less than the rest, or nothing. What is kept after loading is told
+//! in `kernel/privileges.rs`.
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
 /// Keeps what `/proc` of other users' processes needs: executables and open files.
-pub(super) fn keep_for_proc() {
+pub(crate) fn keep_for_proc() {
     told(keep(&[
         Capability::CAP_SYS_PTRACE,
         Capability::CAP_DAC_READ_SEARCH,
     ]));
 }
 
-/// Keeps no capability: what a resolver does with an answer from the network is none of ours.
-pub(super) fn keep_none() {
+/// Keeps no capability: who reads what others wrote (an answer from the network, a recording) needs
+/// none.
+pub(crate) fn keep_none() {
     told(keep(&[]));
 }
 
