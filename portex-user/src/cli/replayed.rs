@@ -9,6 +9,7 @@ use super::{Cli, say};
 use crate::{
     filter::Filter,
     observe::Journal,
+    privileges,
     recording::{Ahead, Pace, Reader, Room, Summary},
 };
 
@@ -42,6 +43,8 @@ impl FromFile {
             return Ok(None);
         };
         let reader = Reader::open(path)?;
+        // It is read: from here on nothing needs a privilege.
+        privileges::keep_none();
         Ok(Some(Ahead::start(reader)?))
     }
 }

@@ -1,4 +1,4 @@
-//! Ending on SIGINT, SIGTERM and SIGHUP, also when nobody reads what portex writes.
+//! Ending on SIGINT, SIGTERM, SIGHUP and SIGQUIT, also when nobody reads what portex writes.
 
 use std::{io, process, thread, time::Duration};
 
@@ -101,6 +101,7 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -109,6 +110,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
         })
     }
 
@@ -117,6 +119,7 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hangup.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::{
 use super::Frames;
 use crate::{
     details::ProcessDetails,
+    input::Input,
     lookup::{Lookup, Question},
     observe::{Audience, Model, Watched, Wish, monotonic},
     recording::Pace,
@@ -120,6 +121,11 @@ impl OnScreen {
 }
 
 impl Audience for OnScreen {
+    fn hear(&mut self, input: &Input<'_>) -> io::Result<Wish> {
+        self.frames.hear(input);
+        Ok(Wish::GoOn)
+    }
+
     fn next_look(&self) -> Option<Duration> {
         if self.ended {
             return Some(Duration::ZERO);

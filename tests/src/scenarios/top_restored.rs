@@ -17,7 +17,7 @@ const SIZE: Size = (120, 40);
 pub(super) fn run(context: &Context<'_>) -> Result<()> {
     let netns = NetNs::new()?;
     let top = OnScreen::start(context, &arguments(&netns), SIZE, &[])?;
-    let signals = [Signal::TERM, Signal::INT, Signal::HUP];
+    let signals = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
     for signal in signals {
         let ended = ends(&top, || Ok(kill_process(program(&top)?, signal)?));
         ended.with_context(|| format!("{signal:?}"))?;

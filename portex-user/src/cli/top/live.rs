@@ -55,7 +55,7 @@ pub(in crate::cli) fn live(
         let mut scanner = Scanner::start(look)?;
         let questions = Questions::start()?;
         session.drop_privileges()?;
-        let signals = stop::signals(stop::Rest::WorkAndWrite)?;
+        let signals = stop::signals(stop::Rest::Write)?;
         let origin = Origin {
             host: Arc::from(header.host.as_str()),
             kernel: Arc::from(header.kernel.as_str()),

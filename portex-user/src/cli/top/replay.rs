@@ -38,7 +38,7 @@ pub(super) fn replay(args: &Args, mut recording: Ahead) -> anyhow::Result<()> {
     let (change, pace) = watch::channel(args.speed.or(usual));
     let frames = Frames::new(origin, filter, args.shown.delay());
     runtime()?.block_on(async {
-        let signals = stop::signals(stop::Rest::WorkAndWrite)?;
+        let signals = stop::signals(stop::Rest::Write)?;
         let questions = Questions::start()?;
         let (mut view, closing) = args.shown.open(frames, questions, signals, Some(change))?;
         let mut model = Model::default();
