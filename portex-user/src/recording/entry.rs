@@ -16,9 +16,11 @@ use crate::{
 
 /// Events of an entry: what is lost with the last one, when there is no room.
 const EVENTS: usize = 128;
-/// Things found of an entry. A namespace takes 8 KiB when it is read, of which a file may claim a few
-/// bytes.
+/// Things found of an entry, as it is written.
 const FOUND: usize = 64;
+/// And as it is read: other versions may write more. A namespace takes 8 KiB then, of which a file may
+/// claim a few bytes.
+const MOST_FOUND: usize = 1_024;
 /// What an entry is; see [`super`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -235,7 +237,7 @@ fn losses(bytes: &[u8]) -> Result<Losses, Fault> {
 fn found(mut bytes: &[u8]) -> Result<Vec<Found>, Fault> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
-        if all.len() == FOUND {
+        if all.len() == MOST_FOUND {
             return Err("more things found than an entry has".into());
         }
         let (found, rest) = take(bytes)?;
