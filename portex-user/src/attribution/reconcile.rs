@@ -116,7 +116,13 @@ impl State {
         // An event that lacked the device may have put it among those without.
         let twin = Key { dev: 0, ..key };
         match self.spaces.held(&twin, port) {
-            Some(known) if key.dev != 0 && known.socket != 0 && known.scan != scan.generation => {
+            Some(known)
+                if key.dev != 0
+                    && known.socket != 0
+                    && known.scan != scan.generation
+                    // No connection comes back from TIME_WAIT: that is an older one.
+                    && (pending.phase.is_time_wait() || !known.phase.is_time_wait()) =>
+            {
                 held = *known;
                 held.row = 0;
                 held.scan = scan.generation;

@@ -1,6 +1,6 @@
 //! Scripted scans, and what the picture says then.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     exactness::{FULL_SIGHT, pass_on_events, scan},
@@ -296,4 +296,43 @@ fn a_release_from_a_blocked_port_during_a_scan_leaves_nothing_exact() {
         state.end_scan(FULL_SIGHT, seconds(4));
         assert_eq!(only(&state.snapshot(seconds(4))).exact, exact);
     }
+}
+
+#[test]
+fn a_time_wait_without_device_is_not_taken_for_a_later_connection_with_one() {
+    let mut state = watching();
+    // The release of the first is lost, and the connect of the second, which is bound to a device.
+    tell(
+        &mut state,
+        [
+            connect(seconds(1), 1, 40_000),
+            time_wait(seconds(2), 1, 40_000),
+        ],
+    );
+    let mut second = socket(40_000, None, Some(11));
+    second.dev = 5;
+    let found = || vec![Found::Socket(second.clone())];
+    scan_of(&mut state, seconds(70), found(), FULL_SIGHT);
+    tell(&mut state, [time_wait(seconds(71), 2, 40_000)]);
+    let mut second = second.clone();
+    second.time_wait = Some(Duration::from_secs(59));
+    scan_of(
+        &mut state,
+        seconds(72),
+        vec![Found::Socket(second)],
+        FULL_SIGHT,
+    );
+    let picture = state.snapshot(seconds(72));
+    let held: Vec<_> = picture
+        .spaces
+        .iter()
+        .map(|space| (space.dev, space.used))
+        .collect();
+    assert_eq!(
+        held.iter()
+            .filter(|(_, used)| *used > 0)
+            .collect::<Vec<_>>(),
+        [&(5, 1)],
+        "{held:?}"
+    );
 }
