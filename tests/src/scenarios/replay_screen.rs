@@ -25,8 +25,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     netns.sysctl("ipv4/tcp_tw_reuse", "0")?;
     let inode = netns.inode().to_string();
     let file = Recording::new("screen");
-    let arguments =
-        format!("connect --dst {V4} --count {COUNT} --close active --rounds 100 --churn");
+    let arguments = format!(
+        "connect --dst {V4} --count {COUNT} --peer close --close active --rounds 100 --churn"
+    );
     let mut load = Load::start(&netns, &arguments)?;
     let tracer = record(context, file.path()?, &["--netns", &inode])?;
     for _ in 0..STEPS {
@@ -57,5 +58,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
     top.terminal.keys(&["Enter"])?;
     top.terminal.wait_for_text("PORT MAP 40000-40099")?;
     top.terminal.keys(&["Escape"])?;
-    top.quit()
+    top.terminal.wait_for_text("USED/ALL")?;
+    top.terminal.keys(&["q"])?;
+    let (code, screen) = top.restored()?;
+    ensure!(code == 0, "ended with {code}:\n{screen}");
+    top.left_nothing()
 }

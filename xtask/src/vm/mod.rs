@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "2")]
     jobs: NonZero<usize>,
     /// Seconds that one VM may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     timeout: u64,
     /// Look for newer kernels than those in the cache.
     #[arg(long)]
@@ -74,7 +74,7 @@ impl Default for Args {
             list: false,
             way: None,
             jobs: NonZero::new(2).unwrap_or(NonZero::<usize>::MIN),
-            timeout: 600,
+            timeout: 900,
             refresh: false,
             without_modules: false,
             filter: Vec::new(),
