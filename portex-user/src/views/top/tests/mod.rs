@@ -1,7 +1,6 @@
 //! The screen, driven by messages and looked at as text.
 
 mod key_table;
-mod measure;
 mod samples;
 mod screens;
 mod survives;
