@@ -17,7 +17,10 @@ pub enum Loss {
     ReadFault = KINDS + 2,
     /// A table was locked by what this program interrupted: an entry was not added, or not removed.
     TableBusy = KINDS + 3,
+    /// A failure was told without its stack: the ring buffer was too full for it, or the place where
+    /// it is put together was in use.
+    Stack = KINDS + 4,
 }
 
 /// Number of slots.
-pub const SLOTS: u32 = KINDS + 4;
+pub const SLOTS: u32 = KINDS + 5;

@@ -63,10 +63,14 @@ pub enum RecordKind {
     Unarmed = 6,
     /// The timer of a TIME_WAIT runs again: takes back the [`RecordKind::Unarmed`] before it.
     Rearmed = 7,
+    /// bind(), listen() or the binding of an unbound UDP socket got no port. `saddr` and `sport` are
+    /// what was asked for; `errno` says why, `reason` which [`BindCall`] it was; `second_ns` as in a
+    /// connect.
+    BindFailed = 8,
 }
 
 /// How many values [`RecordKind`] has, counting the unused 0.
-pub const KINDS: u32 = 8;
+pub const KINDS: u32 = 9;
 
 /// Bits of [`Record::flags`].
 pub mod flag {
@@ -82,6 +86,24 @@ pub mod flag {
     pub const INFERRED: u8 = 1 << 4;
     /// The call failed before any port was looked for, for a reason that is not known.
     pub const UNSEARCHED: u8 = 1 << 5;
+    /// The socket is of UDP, else of TCP.
+    pub const UDP: u8 = 1 << 6;
+    /// The port that bind() had chosen is one that the process had asked for by number
+    /// (`SOCK_BINDPORT_LOCK`).
+    pub const BY_NUMBER: u8 = 1 << 7;
+}
+
+/// The call that wanted a local port; the value of [`Record::reason`] in a
+/// [`RecordKind::BindFailed`].
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindCall {
+    /// bind(2).
+    Bind = 0,
+    /// listen(2) on a socket that was not bound.
+    Listen = 1,
+    /// connect(2) or a send on an unbound UDP socket (`inet_autobind`).
+    Autobind = 2,
 }
 
 /// Why a port became free; the value of [`Record::reason`] in a release.
@@ -126,7 +148,7 @@ pub struct Record {
     pub from: u8,
     /// TCP state after.
     pub to: u8,
-    /// A [`ReleaseReason`].
+    /// A [`ReleaseReason`]; of a failed bind, a [`BindCall`].
     pub reason: u8,
     /// Keeps the size a multiple of eight without hidden padding.
     pub reserved: u8,

@@ -11,7 +11,7 @@ pub const SOCK_COMMON_BYTES: usize = 104;
 /// Byte offsets of kernel fields, resolved from the running kernel's BTF.
 ///
 /// Named after the kernel's structs and fields; `bhash_stride` is the size of an
-/// `inet_bind_hashbucket`, `skc_ipv6only_bit` an offset in bits. Those of `sock_common` hold for sockets and for
+/// `inet_bind_hashbucket`; `skc_ipv6only_bit` and `sk_userlocks_bit` are offsets in bits. Those of `sock_common` hold for sockets and for
 /// TIME_WAIT minisockets alike, as both begin with one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Offsets {
     pub bucket_node: u16,
     pub bucket_owners: u16,
     pub tw_ts_recent_stamp: u16,
+    pub sk_userlocks_bit: u16,
+    pub task_stack: u16,
 }
 
 /// Everything that user space tells the kernel programs.
@@ -89,14 +91,18 @@ pub struct Settings {
     pub syscall_exit: u8,
     /// 1: the kernel has `bpf_get_current_task_btf` and `bpf_task_pt_regs` (5.15).
     pub task_pt_regs: u8,
+    /// 1: where a failing call came from is told: its user stack.
+    pub stacks: u8,
+    /// 1: its kernel stack too.
+    pub kernel_stacks: u8,
     /// Room for more.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 2],
     /// Where fields are.
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 104, "no hidden padding");
-const _: () = assert!(size_of::<Settings>() == 124, "no hidden padding");
+const _: () = assert!(size_of::<Offsets>() == 108, "no hidden padding");
+const _: () = assert!(size_of::<Settings>() == 128, "no hidden padding");
 
 impl Settings {
     /// Nothing known, nothing filtered: what the object file holds until user space overrides it.
@@ -108,7 +114,9 @@ impl Settings {
         states: 0,
         syscall_exit: 0,
         task_pt_regs: 0,
-        reserved: [0; 4],
+        stacks: 0,
+        kernel_stacks: 0,
+        reserved: [0; 2],
         offsets: Offsets::UNSET,
     };
 }
@@ -168,6 +176,8 @@ impl Offsets {
         bucket_node: ABSENT,
         bucket_owners: ABSENT,
         tw_ts_recent_stamp: ABSENT,
+        sk_userlocks_bit: ABSENT,
+        task_stack: ABSENT,
     };
 }
 

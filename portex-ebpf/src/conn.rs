@@ -46,6 +46,8 @@ pub(crate) mod phase {
 pub(crate) mod mark {
     /// A port was bound before connect().
     pub(crate) const BOUND: u8 = 1 << 0;
+    /// The process had asked for that port by number.
+    pub(crate) const BY_NUMBER: u8 = 1 << 1;
     /// TIME_WAIT is due (`tcp_time_wait` was called).
     pub(crate) const TIME_WAIT_DUE: u8 = 1 << 2;
 }
@@ -148,7 +150,7 @@ pub(crate) fn observe(sk: u64, sock: &SockCommon) -> Result<Option<Conn>, Loss> 
         since_ns: now,
         time_wait_ns: 0,
         phase: phase::SEARCHING,
-        marks: if num != 0 { mark::BOUND } else { 0 },
+        marks: if num != 0 { bound_marks(sk)? } else { 0 },
         substate: 0,
         reserved: 0,
         stale_sport: 0,
@@ -157,6 +159,17 @@ pub(crate) fn observe(sk: u64, sock: &SockCommon) -> Result<Option<Conn>, Loss> 
     };
     sock.addresses(&mut conn.tuple);
     Ok(Some(conn))
+}
+
+/// Marks of a connection whose port was bound before.
+#[inline(always)]
+pub(crate) fn bound_marks(sk: u64) -> Result<u8, Loss> {
+    let by_number = if read::is_port_locked(sk)? {
+        mark::BY_NUMBER
+    } else {
+        0
+    };
+    Ok(mark::BOUND | by_number)
 }
 
 #[inline(always)]

@@ -6,7 +6,14 @@ use aya_ebpf::{
 };
 use portex_common::{Record, RecordKind};
 
-use crate::{conn::Conn, maps::EVENTS, settings::setting, trouble};
+use crate::{
+    capture::{self, Ctx},
+    conn::Conn,
+    maps::EVENTS,
+    owner,
+    settings::setting,
+    trouble,
+};
 
 /// What a record says beyond the connection that it is about. Fields as in [`Record`].
 #[derive(Clone, Copy, Default)]
@@ -30,29 +37,55 @@ pub(crate) fn emit(kind: RecordKind, conn: &Conn, detail: Detail) {
         trouble::count(kind as u32);
         return;
     };
-    entry.write(Record {
-        time_ns: now(),
-        socket: conn.socket,
-        owner: conn.owner,
-        tuple: conn.tuple,
-        first_ns: detail.first_ns,
-        second_ns: detail.second_ns,
-        errno: detail.errno,
-        kind: kind as u8,
-        flags: detail.flags,
-        from: detail.from,
-        to: detail.to,
-        reason: detail.reason,
-        reserved: 0,
-    });
+    // SAFETY: the place is one for a Record.
+    unsafe { put(entry.as_mut_ptr(), kind, conn, detail) };
     entry.submit(wakeup(kind));
+}
+
+/// Writes the record of a failure, with what shows where its call came from if that is asked for.
+#[inline(always)]
+pub(crate) fn failure(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) {
+    // A failure that is concluded later may be told by another thread.
+    if setting!(stacks) == 1 && owner::thread() as u32 == conn.owner.tid {
+        match capture::emit(ctx, kind, conn, detail) {
+            Ok(()) => return,
+            Err(loss) => trouble::count(loss as u32),
+        }
+    }
+    emit(kind, conn, detail);
+}
+
+/// Writes a record where it is to be, not on the stack, which is small.
+///
+/// # Safety
+/// `to` must be aligned, and valid for writes of a [`Record`].
+#[inline(always)]
+pub(crate) unsafe fn put(to: *mut Record, kind: RecordKind, conn: &Conn, detail: Detail) {
+    // SAFETY: as demanded of the caller.
+    unsafe {
+        to.write(Record {
+            time_ns: now(),
+            socket: conn.socket,
+            owner: conn.owner,
+            tuple: conn.tuple,
+            first_ns: detail.first_ns,
+            second_ns: detail.second_ns,
+            errno: detail.errno,
+            kind: kind as u8,
+            flags: detail.flags,
+            from: detail.from,
+            to: detail.to,
+            reason: detail.reason,
+            reserved: 0,
+        });
+    }
 }
 
 /// Ordinary records do not wake user space, which drains on a timer, unless the buffer has just
 /// reached its fill level; a failed allocation does.
 #[inline(always)]
 fn wakeup(kind: RecordKind) -> u64 {
-    if matches!(kind, RecordKind::ConnectFailed) {
+    if matches!(kind, RecordKind::ConnectFailed | RecordKind::BindFailed) {
         return u64::from(BPF_RB_FORCE_WAKEUP);
     }
     let filled = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));

@@ -12,8 +12,9 @@ use portex_common::{
 };
 
 use crate::{
-    conn::{Conn, forget, insert, lookup, mark, observe, phase, tcp},
-    emit::{Detail, emit, now},
+    capture::Ctx,
+    conn::{Conn, bound_marks, forget, insert, lookup, mark, observe, phase, tcp},
+    emit::{Detail, emit, failure, now},
     maps::{CONNECTS, Call},
     owner,
     read::{self, SockCommon},
@@ -64,7 +65,7 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
         if conn.phase == phase::ANNOUNCED {
             let num = sock.num();
             if num != 0 {
-                conn.marks |= mark::BOUND;
+                conn.marks |= bound_marks(sk)?;
             }
             conn.tuple.sport = num;
             sock.addresses(&mut conn.tuple);
@@ -90,7 +91,7 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
 
 /// The search ended with `code`, 0 or a negative error number.
 #[inline(always)]
-pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
+pub(crate) fn end_search(ctx: Ctx, sk: u64, code: i32) -> Outcome {
     let sock = SockCommon::read(sk)?;
     if let Some(conn) = lookup(sk)
         && conn.is_unsettled()
@@ -106,7 +107,7 @@ pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
             succeed(sk, conn, sock.num(), flags);
             return Ok(());
         }
-        fail(sk, conn, errno_of(code), flags);
+        fail(ctx, sk, conn, errno_of(code), flags);
         return note_failure(&sock);
     }
     // The program at the entry was skipped or found the table full: all but the time and, after a
@@ -115,7 +116,7 @@ pub(crate) fn end_search(sk: u64, code: i32) -> Outcome {
         return Ok(());
     };
     if code != 0 {
-        tell_failure(&conn, errno_of(code), 0);
+        tell_failure(ctx, &conn, errno_of(code), 0);
         return note_failure(&sock);
     }
     conn.marks = 0;
@@ -160,8 +161,8 @@ fn hold(conn: &mut Conn, port: u16, flags: u8) {
 
 /// The connection got no port. It is out of the table unless its last state change is to be told.
 #[inline(always)]
-pub(crate) fn fail(sk: u64, conn: &mut Conn, errno: u16, flags: u8) {
-    tell_failure(conn, errno, flags);
+pub(crate) fn fail(ctx: Ctx, sk: u64, conn: &mut Conn, errno: u16, flags: u8) {
+    tell_failure(ctx, conn, errno, flags);
     if setting!(states) == 1 {
         conn.phase = phase::FAILED;
     } else {
@@ -171,7 +172,7 @@ pub(crate) fn fail(sk: u64, conn: &mut Conn, errno: u16, flags: u8) {
 
 /// Writes the record of a failure. The search began at `search_ns`.
 #[inline(always)]
-pub(crate) fn tell_failure(conn: &Conn, errno: u16, flags: u8) {
+pub(crate) fn tell_failure(ctx: Ctx, conn: &Conn, errno: u16, flags: u8) {
     let detail = Detail {
         first_ns: now().wrapping_sub(conn.search_ns),
         second_ns: conn.restrictions,
@@ -179,14 +180,14 @@ pub(crate) fn tell_failure(conn: &Conn, errno: u16, flags: u8) {
         flags: flags | bound_flag(conn),
         ..Detail::default()
     };
-    emit(RecordKind::ConnectFailed, conn, detail);
+    failure(ctx, RecordKind::ConnectFailed, conn, detail);
 }
 
 /// Settles a search whose end was not seen, from what its socket looks like before it moves on to
 /// state `to` (0: the socket gives its port back, or goes over to TIME_WAIT). It may be out of the
 /// table after that.
 #[inline(always)]
-pub(crate) fn settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
+pub(crate) fn settle(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
     if !conn.is_unsettled() {
         return Ok(());
     }
@@ -204,7 +205,7 @@ pub(crate) fn settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Out
             && read::sk_err(sk)? == 0
     };
     if failed {
-        fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
+        fail(ctx, sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
         return note_failure(sock);
     }
     succeed(sk, conn, num, flag::INFERRED);
@@ -299,5 +300,11 @@ pub(crate) fn tell_state(conn: &Conn, from: u8, to: u8) {
 
 #[inline(always)]
 fn bound_flag(conn: &Conn) -> u8 {
-    if conn.is(mark::BOUND) { flag::BOUND } else { 0 }
+    let bound = if conn.is(mark::BOUND) { flag::BOUND } else { 0 };
+    let by_number = if conn.is(mark::BY_NUMBER) {
+        flag::BY_NUMBER
+    } else {
+        0
+    };
+    bound | by_number
 }

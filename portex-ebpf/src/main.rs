@@ -6,6 +6,7 @@
 //! * `maps`: every map; `settings`: the read-only globals
 //! * `read`: the only place that reads raw kernel memory
 //! * `conn`: the table of tracked connections; `life`: what may happen to one
+//! * `bind`: failures of bind(), listen() and autobind; `capture`: where a failing call came from
 //! * `emit`: the ring buffer; `trouble`: what went wrong, counted
 //! * `walk`: programs that look through the kernel's tables of ports, run when user space asks
 //!
@@ -16,6 +17,8 @@
 #![no_main]
 #![feature(asm_experimental_arch)] // inline assembly for BPF
 
+mod bind;
+mod capture;
 mod conn;
 mod emit;
 mod life;

@@ -2,11 +2,11 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use portex_common::loss;
 
-use crate::{conn::Conn, walk::Walk};
+use crate::{capture::Scratch, conn::Conn, walk::Walk};
 
 /// Records on their way to user space.
 #[map]
@@ -48,6 +48,18 @@ pub(crate) static SEARCHES: HashMap<u64, Call> = HashMap::with_max_entries(16_38
 /// (tracepoint).
 #[map]
 pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
+
+/// bind(), listen() and autobind calls under way, by thread, as above.
+#[map]
+pub(crate) static BINDS: HashMap<u64, Call> = HashMap::with_max_entries(4096, 0);
+
+/// Where samples with stacks are put together.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Processes of which a failure has been told with its stack: the first tells its files too.
+#[map]
+pub(crate) static KNOWN: LruHashMap<u64, u8> = LruHashMap::with_max_entries(4096, 0);
 
 /// Address of `tw_timer_handler`, by which the timers of TIME_WAITs are known. Written by user space
 /// in the tracepoint way, else by the first TIME_WAIT that is hooked; 0 until then.

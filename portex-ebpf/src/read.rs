@@ -54,6 +54,14 @@ pub(crate) fn user<T: Copy>(address: u64) -> Result<T, Loss> {
     Ok(unsafe { value.assume_init() })
 }
 
+/// Copies bytes of the running process to a place with room for them, which the verifier checks.
+/// Whether it could be done: all or nothing.
+#[inline(always)]
+pub(crate) fn user_bytes<const BYTES: u32>(to: *mut u8, from: u64) -> bool {
+    // SAFETY: there is room behind `to`; the helper checks the source.
+    unsafe { bpf_probe_read_user(to.cast(), BYTES, from as *const c_void) == 0 }
+}
+
 /// A copy of the beginning of a `struct sock_common`.
 pub(crate) struct SockCommon([u64; SOCK_COMMON_BYTES / 8]);
 
@@ -205,6 +213,30 @@ pub(crate) fn is_tcp(sk: u64) -> Result<bool, Loss> {
     Ok(kernel::<u16>(sk, setting!(offsets.sk_protocol))? == 6)
 }
 
+/// Protocol of a socket (`sk_protocol`).
+#[inline(always)]
+pub(crate) fn protocol(sk: u64) -> Result<u16, Loss> {
+    kernel(sk, setting!(offsets.sk_protocol))
+}
+
+/// Whether the process had asked for the port of a bound socket by number (`SOCK_BINDPORT_LOCK` in
+/// `sk_userlocks`).
+#[inline(always)]
+pub(crate) fn is_port_locked(sk: u64) -> Result<bool, Loss> {
+    const SOCK_BINDPORT_LOCK: u8 = 8;
+    let bit = setting!(offsets.sk_userlocks_bit);
+    if bit == ABSENT {
+        return Ok(false);
+    }
+    Ok(kernel::<u8>(sk, bit / 8)? >> (bit % 8) & SOCK_BINDPORT_LOCK != 0)
+}
+
+/// The `struct sock` of a `struct socket`.
+#[inline(always)]
+pub(crate) fn sk_of_socket(socket: u64) -> Result<u64, Loss> {
+    kernel(socket, setting!(offsets.socket_sk))
+}
+
 /// `inet_sport` in host byte order: like `skc_num`, but kept after the port is given back.
 #[inline(always)]
 pub(crate) fn inet_sport(sk: u64) -> Result<u16, Loss> {
@@ -299,12 +331,55 @@ pub(crate) fn current() -> (u64, u64) {
     }
 }
 
-/// Offsets in `struct pt_regs` (ABI) of the number and the first arguments of a system call.
+/// The registers with which the running process entered the kernel, 0 where they are not known.
+///
+/// Before 5.15 they are looked for where they lie: at the top of the kernel stack of the task
+/// (`task_pt_regs`), which is 16 KiB (`THREAD_SIZE`) but for debugging kernels; the code segment tells
+/// whether it is them.
+#[inline(always)]
+pub(crate) fn user_regs() -> u64 {
+    if setting!(task_pt_regs) == 1 {
+        return current().1;
+    }
+    if setting!(offsets.task_stack) == ABSENT {
+        return 0;
+    }
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    let Ok(stack) = kernel::<u64>(task, setting!(offsets.task_stack)) else {
+        return 0;
+    };
+    let found = stack.wrapping_add(regs::THREAD_SIZE - regs::SIZE);
+    match kernel::<u64>(found, regs::CODE_SEGMENT) {
+        Ok(regs::USER_CODE) => found,
+        _ => 0,
+    }
+}
+
+/// Offsets in `struct pt_regs` (ABI): number and first arguments of a system call, and where it was
+/// made.
 #[cfg(bpf_target_arch = "x86_64")]
 pub(crate) mod regs {
     pub(crate) const NUMBER: u16 = 120;
     pub(crate) const ARG0: u16 = 112;
     pub(crate) const ARG1: u16 = 104;
+    pub(crate) const IP: u16 = 128;
+    pub(crate) const SP: u16 = 152;
+    pub(crate) const BP: u16 = 32;
+    pub(crate) const CODE_SEGMENT: u16 = 136;
+    /// `__USER_CS`, of 64-bit code.
+    pub(crate) const USER_CODE: u64 = 0x33;
+    /// Of the whole.
+    pub(crate) const SIZE: u64 = 168;
+    pub(crate) const THREAD_SIZE: u64 = 16 << 10;
+}
+
+/// Numbers of the system calls with which a port is asked for, by a file descriptor as their first
+/// argument (`asm/unistd.h`): connect, sendto, sendmsg, bind, listen, sendmmsg.
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn takes_port(number: u64) -> bool {
+    matches!(number, 42 | 44 | 46 | 49 | 50 | 307)
 }
 
 /// Number of connect(2) (`asm/unistd.h`).

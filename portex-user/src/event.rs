@@ -1,11 +1,13 @@
 //! What happened, in the field's terms: the input of every view.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+mod capture;
 mod losses;
 
+pub use capture::{BuildId, Capture};
 pub use losses::{Losses, RingFull};
 
 /// One thing that happened to one outbound connection.
@@ -23,12 +25,38 @@ pub struct Event {
     pub src: IpAddr,
     /// Source port; `None` when none was given.
     pub src_port: Option<u16>,
-    /// Destination address.
+    /// Destination address; unspecified where there is none: of a failed bind.
     pub dst: IpAddr,
-    /// Destination port.
+    /// Destination port; 0 where there is none.
     pub dst_port: u16,
+    /// Protocol of the socket.
+    pub proto: Proto,
     /// What happened.
     pub kind: Kind,
+    /// What was kept of a failing call, where stacks were asked for.
+    pub capture: Option<Arc<Capture>>,
+}
+
+/// Protocol of a socket.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Proto {
+    /// IPPROTO_TCP.
+    #[default]
+    Tcp,
+    /// IPPROTO_UDP.
+    Udp,
+}
+
+impl Proto {
+    /// Name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// The process that called connect(), as it was at that moment.
@@ -67,6 +95,8 @@ pub enum Kind {
     Connect {
         /// An earlier bind() chose the port.
         bound: bool,
+        /// That bind() asked for this port by number, not for any (port 0).
+        by_number: bool,
         /// Duration of the port search, where it could be measured.
         search: Option<Duration>,
         /// Which ports the socket may get.
@@ -80,6 +110,17 @@ pub enum Kind {
         cause: Cause,
         /// Duration of the port search, where it could be measured.
         search: Option<Duration>,
+        /// Which ports the socket may get.
+        restrictions: Restrictions,
+    },
+    /// No port was given: bind(), listen() or the binding of an unbound UDP socket failed.
+    BindFailed {
+        /// Which of them.
+        call: BindCall,
+        /// Error number, positive.
+        errno: u16,
+        /// Why.
+        cause: Cause,
         /// Which ports the socket may get.
         restrictions: Restrictions,
     },
@@ -112,6 +153,7 @@ impl Kind {
         match self {
             Self::Connect { .. } => "connect",
             Self::ConnectFailed { .. } => "connect_failed",
+            Self::BindFailed { .. } => "bind_failed",
             Self::State { .. } => "state",
             Self::TimeWait { .. } => "time_wait",
             Self::Released { .. } => "released",
@@ -119,8 +161,37 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether a call failed for want of a port, or of an address to take one from.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::ConnectFailed { .. } | Self::BindFailed { .. })
+    }
+}
+
+/// The call that wanted a local port and got none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BindCall {
+    /// bind(2).
+    Bind,
+    /// listen(2) on a socket that was not bound.
+    Listen,
+    /// connect(2) or a send on an unbound UDP socket.
+    Autobind,
+}
+
+impl BindCall {
+    /// Name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bind => "bind",
+            Self::Listen => "listen",
+            Self::Autobind => "autobind",
+        }
+    }
+}
+
 /// Why no port was allocated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Every port of the range is in use towards this destination, or blocked: exhaustion.
     RangeExhausted,
@@ -130,6 +201,12 @@ pub enum Cause {
     NoSourceAddress,
     /// The kernel had no memory for a bind bucket.
     NoMemory,
+    /// Every port of the range is held by a socket that is in the way: exhaustion of a bind pool.
+    PoolExhausted,
+    /// The port that was asked for by number is held by another socket: a conflict, no exhaustion.
+    PortInUse,
+    /// The address that was asked for is none of this host's: no exhaustion.
+    AddressNotLocal,
     /// None of these.
     Unknown,
 }
@@ -142,8 +219,16 @@ impl Cause {
             Self::TupleInUse => "tuple_in_use",
             Self::NoSourceAddress => "no_source_address",
             Self::NoMemory => "no_memory",
+            Self::PoolExhausted => "pool_exhausted",
+            Self::PortInUse => "port_in_use",
+            Self::AddressNotLocal => "address_not_local",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether ports had run out.
+    pub fn is_exhaustion(self) -> bool {
+        matches!(self, Self::RangeExhausted | Self::PoolExhausted)
     }
 }
 
@@ -303,8 +388,11 @@ pub(crate) mod samples {
             src_port: Some(40_000),
             dst: IpAddr::from(Ipv4Addr::new(10, 0, 0, 2)),
             dst_port: 443,
+            proto: Proto::Tcp,
+            capture: None,
             kind: Kind::Connect {
                 bound: false,
+                by_number: false,
                 search: Some(Duration::from_nanos(1_500)),
                 restrictions: Restrictions::default(),
             },
@@ -319,6 +407,22 @@ pub(crate) mod samples {
                 errno: 99,
                 cause: Cause::RangeExhausted,
                 search: Some(Duration::from_micros(250)),
+                restrictions: Restrictions::default(),
+            },
+            ..connect()
+        }
+    }
+
+    /// bind() to port 0 of 10.0.0.1 finds none.
+    pub(crate) fn bind_failed() -> Event {
+        Event {
+            src_port: None,
+            dst: IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            dst_port: 0,
+            kind: Kind::BindFailed {
+                call: BindCall::Bind,
+                errno: 98,
+                cause: Cause::PoolExhausted,
                 restrictions: Restrictions::default(),
             },
             ..connect()

@@ -94,9 +94,12 @@ impl Filter {
     ) -> bool {
         let owner = &event.owner;
         self.wants_netns(event.netns)
-            && (!self.failures || matches!(event.kind, Kind::ConnectFailed { .. }))
+            && (!self.failures || event.kind.is_failure())
             && self.wants_src(event.src, event.src_port)
-            && self.wants_dst(event.dst, event.dst_port)
+            // A bind has no destination: who asks for one does not mean it.
+            && (self.dst.is_none()
+                || !matches!(event.kind, Kind::BindFailed { .. })
+                    && self.wants_dst(event.dst, event.dst_port))
             && self.wants_owner(Some(owner.pid), &owner.comm, cgroup)
     }
 

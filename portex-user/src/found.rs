@@ -21,8 +21,10 @@ pub enum Found {
     /// A namespace, announced before, that could not be looked through to its end; by inode number.
     /// Nothing may be concluded from what was not found in it.
     Unreadable(u32),
-    /// A socket or minisocket that holds a port.
+    /// A socket or minisocket of TCP that holds a port.
     Socket(Socket),
+    /// A socket of UDP that holds a port.
+    UdpSocket(UdpSocket),
     /// A port that an explicit bind keeps from every connect() without a port.
     Blocked(Blocked),
     /// A TIME_WAIT whose peer sent no timestamps, so that no connect() may take its port over.
@@ -38,6 +40,16 @@ pub struct Namespace {
     pub name: Option<Arc<str>>,
     /// Its settings.
     pub rules: Rules,
+    /// What it counts.
+    pub counters: Counters,
+}
+
+/// What the kernel counts in a namespace, since that began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// `TCPTimeWaitOverflow` of `/proc/net/netstat`: TIME_WAITs left out, as `tcp_max_tw_buckets` was
+    /// reached or there was no memory. `None`: not told.
+    pub time_wait_overflows: Option<u64>,
 }
 
 /// The settings of a namespace that decide which ports can be had (`net.ipv4.*`, ip-sysctl).
@@ -79,7 +91,7 @@ pub struct Tuple {
     pub dst_port: u16,
 }
 
-/// A socket or minisocket that holds a port.
+/// A socket or minisocket of TCP that holds a port.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Socket {
     /// Its endpoints.
@@ -95,6 +107,24 @@ pub struct Socket {
     pub time_wait: Option<Duration>,
     /// A process that has it open; the one that is there longest, when several have. `None`: nobody
     /// has it any more, or nobody who may be looked at.
+    pub process: Option<Arc<Process>>,
+}
+
+/// A socket of UDP that holds a port, by bind() or by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpSocket {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Local address; IPv4-mapped ones as IPv4; unspecified when any.
+    pub src: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Device that it is bound to (interface index), 0 for none.
+    pub dev: u32,
+    /// Whether a socket of family IPv6 with an unspecified address takes no IPv4 (`IPV6_V6ONLY`).
+    /// `None`: not told.
+    pub v6only: Option<bool>,
+    /// See [`Socket::process`].
     pub process: Option<Arc<Process>>,
 }
 

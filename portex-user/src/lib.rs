@@ -4,6 +4,7 @@
 //! See ARCHITECTURE.md for the map of the modules and the rules between them.
 
 pub mod attribution;
+pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod decode;
@@ -25,4 +26,5 @@ mod privileges;
 pub mod recording;
 pub mod source;
 pub mod stream;
+pub mod symbols;
 pub mod views;

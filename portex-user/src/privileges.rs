@@ -11,6 +11,17 @@ pub(crate) fn keep_for_proc() {
     ]));
 }
 
+/// Keeps what naming the frames of other users' processes needs: `/proc` of these, their mapped files
+/// even if they were deleted since, and the kernel's symbols.
+pub(crate) fn keep_for_stacks() {
+    told(keep(&[
+        Capability::CAP_SYS_PTRACE,
+        Capability::CAP_DAC_READ_SEARCH,
+        Capability::CAP_CHECKPOINT_RESTORE,
+        Capability::CAP_SYSLOG,
+    ]));
+}
+
 /// Keeps no capability: who reads what others wrote (an answer from the network, a recording) needs
 /// none.
 pub(crate) fn keep_none() {

@@ -68,6 +68,7 @@ pub async fn run<S: EventSource, V: EventView>(
     let outcome = outcome.and_then(|()| {
         pump.show(source, &rest)?;
         pump.tell_losses(source)?;
+        pump.view.end()?;
         pump.view.flush()
     });
     pump.totals.losses = source.losses();
@@ -143,9 +144,11 @@ impl<V: EventView> Pump<'_, V> {
             } else {
                 None
             };
+            let call = source.call(event);
             let context = Context {
                 clock: &self.clock,
                 cgroup: cgroup.as_deref(),
+                call: call.as_deref(),
             };
             self.view.event(event, context)?;
             *self.totals.shown.entry(event.kind.name()).or_default() += 1;

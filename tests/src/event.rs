@@ -23,6 +23,7 @@ impl Event {
         let more: &[&str] = match event.kind() {
             "connect" => &["bound", "search_ns"],
             "connect_failed" => &["errno", "cause", "search_ns"],
+            "bind_failed" => &["call", "errno", "cause"],
             "state" => &["from", "to"],
             "time_wait" => &["substate"],
             "released" => &["held_ns", "time_wait_ns", "reason"],

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use crate::event::Event;
-use crate::fact::Connect;
+use crate::fact::{Connect, Refused};
 
 /// Differences of one kind that are printed; the rest is counted.
 const SHOWN: usize = 6;
@@ -45,6 +45,45 @@ impl Expected {
             .without("src")
             .with("errno", "EADDRNOTAVAIL")
             .with("cause", cause)
+    }
+
+    /// What went wrong follows from the errno and from whether a port was asked for by number.
+    pub(crate) fn bind_failed(refused: &Refused) -> Self {
+        let port = refused.wanted.port();
+        let cause = match (refused.errno.as_str(), port) {
+            ("EADDRINUSE" | "EAGAIN", 0) => "pool_exhausted",
+            ("EADDRINUSE", _) => "port_in_use",
+            ("EADDRNOTAVAIL", _) => "address_not_local",
+            _ => "unknown",
+        };
+        Self(vec![
+            ("event", "bind_failed".into()),
+            ("proto", refused.proto.as_str().into()),
+            ("call", refused.call.as_str().into()),
+            ("errno", refused.errno.as_str().into()),
+            ("cause", cause.into()),
+            ("pid", refused.pid.into()),
+            ("tid", refused.tid.into()),
+            ("uid", refused.uid.into()),
+            ("comm", refused.comm.as_str().into()),
+            ("cgroup", refused.cgroup.clone().into()),
+            ("src", refused.wanted.ip().to_canonical().to_string().into()),
+            ("src_port", (port != 0).then_some(port).into()),
+            ("dst", Value::Null),
+            ("dst_port", Value::Null),
+        ])
+    }
+
+    /// A bind() to port 0 that found none.
+    pub(crate) fn full_pool(proto: &str) -> Self {
+        Self(vec![
+            ("event", "bind_failed".into()),
+            ("proto", proto.into()),
+            ("call", "bind".into()),
+            ("errno", "EADDRINUSE".into()),
+            ("cause", "pool_exhausted".into()),
+            ("src_port", Value::Null),
+        ])
     }
 
     pub(crate) fn time_wait(connect: &Connect, substate: &str) -> Self {

@@ -15,6 +15,8 @@ pub(crate) enum Fact {
     Note { what: String },
     /// Connects took all the ports that they could get.
     Filled(Filled),
+    /// A call that wanted a local port was refused one.
+    Refused(Refused),
     /// Binds to port 0 of an address did.
     BoundAll { at: IpAddr, binds: u32 },
     /// The kernel does not offer what this workload is about.
@@ -43,6 +45,24 @@ pub(crate) struct Connect {
     /// `getsockname` afterwards.
     pub(crate) local: SocketAddr,
     pub(crate) dst: SocketAddr,
+}
+
+/// A call that wanted a local port and got none, as its caller saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) pid: u32,
+    pub(crate) tid: u32,
+    pub(crate) uid: u32,
+    pub(crate) comm: String,
+    pub(crate) cgroup: Option<String>,
+    /// `tcp` or `udp`.
+    pub(crate) proto: String,
+    /// `bind`, `listen` or `autobind`.
+    pub(crate) call: String,
+    /// The name of its errno.
+    pub(crate) errno: String,
+    /// What was asked for; port 0 is any.
+    pub(crate) wanted: SocketAddr,
 }
 
 impl Connect {

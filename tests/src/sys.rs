@@ -137,3 +137,62 @@ pub(crate) fn connect_by_io_uring(
         Ok(())
     })
 }
+
+/// One datagram by sendmmsg(2): its own error, or that of the call.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "address families and sizes of addresses are small"
+)]
+pub(crate) fn sendmmsg(socket: &OwnedFd, to: SocketAddr) -> io::Result<rustix::io::Result<()>> {
+    let mut address: libc::sockaddr_storage =
+        // SAFETY: integers only; all zeros is valid.
+        unsafe { std::mem::zeroed() };
+    let place = &raw mut address;
+    let length = match to {
+        SocketAddr::V4(to) => {
+            let v4 = libc::sockaddr_in {
+                sin_family: libc::AF_INET as u16,
+                sin_port: to.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(to.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: a sockaddr_storage has room for it and is aligned for it.
+            unsafe { place.cast::<libc::sockaddr_in>().write(v4) };
+            size_of::<libc::sockaddr_in>() as u32
+        }
+        SocketAddr::V6(to) => {
+            let v6 = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as u16,
+                sin6_port: to.port().to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr {
+                    s6_addr: to.ip().octets(),
+                },
+                sin6_scope_id: 0,
+            };
+            // SAFETY: likewise.
+            unsafe { place.cast::<libc::sockaddr_in6>().write(v6) };
+            size_of::<libc::sockaddr_in6>() as u32
+        }
+    };
+    let mut text = [b'x'];
+    let mut part = libc::iovec {
+        iov_base: text.as_mut_ptr().cast(),
+        iov_len: 1,
+    };
+    // SAFETY: integers and pointers; all zeros is valid.
+    let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    message.msg_hdr.msg_name = place.cast();
+    message.msg_hdr.msg_namelen = length;
+    message.msg_hdr.msg_iov = &raw mut part;
+    message.msg_hdr.msg_iovlen = 1;
+    // SAFETY: all that the message points to lives through the call.
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), &raw mut message, 1, 0) };
+    if sent == 1 {
+        return Ok(Ok(()));
+    }
+    let error = io::Error::last_os_error();
+    rustix::io::Errno::from_io_error(&error).map_or(Err(error), |errno| Ok(Err(errno)))
+}

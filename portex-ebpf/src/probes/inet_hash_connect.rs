@@ -4,12 +4,14 @@
 //! tells a search from the check of a bound port.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use portex_common::Loss;
 
 use crate::{
+    capture::Ctx,
     life,
     maps::{Call, SEARCHES},
     owner,
@@ -31,11 +33,11 @@ fn try_entry(sk: u64) -> Outcome {
 }
 
 #[inline(always)]
-fn try_return(sk: u64, code: i32) -> Outcome {
+fn try_return(ctx: Ctx, sk: u64, code: i32) -> Outcome {
     if !read::is_tcp(sk)? {
         return Ok(());
     }
-    life::end_search(sk, code)
+    life::end_search(ctx, sk, code)
 }
 
 /// A kretprobe does not see the arguments: they are kept by thread.
@@ -50,14 +52,14 @@ fn try_kprobe(sk: u64) -> Outcome {
 }
 
 #[inline(always)]
-fn try_kretprobe(code: i32) -> Outcome {
+fn try_kretprobe(ctx: Ctx, code: i32) -> Outcome {
     let thread = owner::thread();
     // SAFETY: only this thread has this key.
     let Some(sk) = (unsafe { SEARCHES.get(thread) }).map(|call| call.sk) else {
         return Ok(());
     };
     let _present = SEARCHES.remove(thread);
-    try_return(sk, code)
+    try_return(ctx, sk, code)
 }
 
 #[fentry]
@@ -76,7 +78,7 @@ pub fn inet_hash_connect_fexit(ctx: FExitContext) -> u32 {
     finish(
         &ctx,
         "inet_hash_connect",
-        try_return(ctx.arg(1), ctx.arg(2)),
+        try_return(ctx.as_ptr(), ctx.arg(1), ctx.arg(2)),
     )
 }
 
@@ -85,7 +87,7 @@ pub fn inet6_hash_connect_fexit(ctx: FExitContext) -> u32 {
     finish(
         &ctx,
         "inet6_hash_connect",
-        try_return(ctx.arg(1), ctx.arg(2)),
+        try_return(ctx.as_ptr(), ctx.arg(1), ctx.arg(2)),
     )
 }
 
@@ -117,5 +119,9 @@ fn kprobe_entry(ctx: &ProbeContext) -> u32 {
 
 #[inline(always)]
 fn kretprobe_entry(ctx: &RetProbeContext) -> u32 {
-    finish(ctx, "inet_hash_connect", try_kretprobe(ctx.ret()))
+    finish(
+        ctx,
+        "inet_hash_connect",
+        try_kretprobe(ctx.as_ptr(), ctx.ret()),
+    )
 }

@@ -6,13 +6,14 @@
 //! left `inet_sport` as it was. `tcp_set_state` gives the port back before this tracepoint, so at
 //! CLOSE `skc_num` tells whether the socket still holds one.
 
-use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
 use portex_common::{
     Loss,
     record::{ReleaseReason, flag},
 };
 
 use crate::{
+    capture::Ctx,
     conn::{self, Conn, mark, phase, tcp},
     life::{self, errno},
     maps::{CONNECTS, Call},
@@ -30,12 +31,12 @@ pub fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     finish(
         &ctx,
         "inet_sock_set_state",
-        try_set_state(ctx.arg(0), from as u8, to as u8),
+        try_set_state(ctx.as_ptr(), ctx.arg(0), from as u8, to as u8),
     )
 }
 
 #[inline(always)]
-fn try_set_state(sk: u64, from: u8, to: u8) -> Outcome {
+fn try_set_state(ctx: Ctx, sk: u64, from: u8, to: u8) -> Outcome {
     if from == tcp::CLOSE && to == tcp::SYN_SENT {
         return try_begin(sk);
     }
@@ -47,7 +48,7 @@ fn try_set_state(sk: u64, from: u8, to: u8) -> Outcome {
     };
     let sock = SockCommon::read(sk)?;
     if conn.phase == phase::SEARCHING {
-        try_settle(sk, conn, &sock, to)?;
+        try_settle(ctx, sk, conn, &sock, to)?;
         match conn::lookup(sk) {
             Some(settled) => conn = settled,
             None => return Ok(()),
@@ -93,7 +94,7 @@ fn try_begin(sk: u64) -> Outcome {
 
 /// SYN_SENT → something: the search is over.
 #[inline(always)]
-fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
+fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
     sock.addresses(&mut conn.tuple);
     let sport = read::inet_sport(sk)?;
     if to != tcp::CLOSE {
@@ -112,7 +113,7 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
         life::succeed(sk, conn, sport, flag::INFERRED);
         return Ok(());
     }
-    conclude(sk, conn, sock, sport)
+    conclude(ctx, sk, conn, sock, sport)
 }
 
 /// SYN_SENT → CLOSE: tells a search that failed from a connection that was given up.
@@ -120,14 +121,14 @@ fn try_settle(sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
 /// A search that failed has left the port as it was, and ends in the thread that began it. Else the
 /// end shows: a refusal or a timeout has set the error, close() has shut the socket down.
 #[inline(always)]
-fn conclude(sk: u64, conn: &mut Conn, sock: &SockCommon, sport: u16) -> Outcome {
+fn conclude(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, sport: u16) -> Outcome {
     let untouched = conn.is(mark::BOUND) || sport == 0 || sport == conn.stale_sport;
     let failed = untouched
         && owner::thread() as u32 == conn.owner.tid
         && read::sk_err(sk)? == 0
         && !read::is_shut_down(sk)?;
     if failed {
-        life::fail(sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
+        life::fail(ctx, sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
         return life::note_failure(sock);
     }
     life::succeed(sk, conn, sport, flag::INFERRED);
@@ -196,12 +197,12 @@ pub fn inet_sock_set_state_beside(ctx: RawTracePointContext) -> u32 {
     finish(
         &ctx,
         "inet_sock_set_state",
-        try_beside(ctx.arg(0), from as u8, to as u8),
+        try_beside(ctx.as_ptr(), ctx.arg(0), from as u8, to as u8),
     )
 }
 
 #[inline(always)]
-fn try_beside(sk: u64, from: u8, to: u8) -> Outcome {
+fn try_beside(ctx: Ctx, sk: u64, from: u8, to: u8) -> Outcome {
     if from == tcp::CLOSE && to == tcp::SYN_SENT {
         return life::announce(sk);
     }
@@ -216,7 +217,7 @@ fn try_beside(sk: u64, from: u8, to: u8) -> Outcome {
         sock.addresses(&mut conn.tuple);
         let sport = read::inet_sport(sk)?;
         if to == tcp::CLOSE {
-            conclude(sk, conn, &sock, sport)?;
+            conclude(ctx, sk, conn, &sock, sport)?;
         } else {
             life::succeed(sk, conn, sport, flag::INFERRED);
         }

@@ -6,12 +6,14 @@
 //! substate are filled in by then, and the timer does not run yet or the minisocket is not found yet.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fentry, kprobe},
     programs::{FEntryContext, ProbeContext},
 };
 use portex_common::{Loss, settings::ABSENT};
 
 use crate::{
+    capture::Ctx,
     conn::{self, phase},
     life,
     read::{self, SockCommon},
@@ -20,12 +22,12 @@ use crate::{
 };
 
 #[inline(always)]
-fn try_hashdance(tw: u64, sk: u64) -> Outcome {
+fn try_hashdance(ctx: Ctx, tw: u64, sk: u64) -> Outcome {
     let Some(mut conn) = conn::lookup(sk) else {
         return Ok(());
     };
     if conn.is_unsettled() {
-        life::settle(sk, conn, &SockCommon::read(sk)?, 0)?;
+        life::settle(ctx, sk, conn, &SockCommon::read(sk)?, 0)?;
         match conn::lookup(sk) {
             Some(settled) => conn = settled,
             None => return Ok(()),
@@ -52,7 +54,7 @@ pub fn inet_twsk_hashdance_fentry(ctx: FEntryContext) -> u32 {
     finish(
         &ctx,
         "inet_twsk_hashdance",
-        try_hashdance(ctx.arg(0), ctx.arg(1)),
+        try_hashdance(ctx.as_ptr(), ctx.arg(0), ctx.arg(1)),
     )
 }
 
@@ -65,5 +67,5 @@ pub fn inet_twsk_hashdance_kprobe(ctx: ProbeContext) -> u32 {
 fn try_kprobe(ctx: &ProbeContext) -> Outcome {
     let tw = ctx.arg(0).ok_or(Loss::ReadFault)?;
     let sk = ctx.arg(1).ok_or(Loss::ReadFault)?;
-    try_hashdance(tw, sk)
+    try_hashdance(ctx.as_ptr(), tw, sk)
 }

@@ -10,42 +10,47 @@ use portex_common::{
 };
 
 use crate::{
+    bind,
+    capture::Ctx,
     conn::{self, Conn, mark, phase},
     life::{self, errno},
     maps::CONNECTS,
     owner,
-    read::{self, AF_INET, AF_INET6, SockCommon, regs},
+    probes::sys_exit,
+    read::{self, AF_INET6, SockCommon, regs},
     settings::setting,
     trouble::{Outcome, finish},
 };
 
-/// Offset of `ret` in the record of a `sys_exit_*` tracepoint (its `format` file).
-const RET: usize = 16;
-
 #[tracepoint]
 pub fn sys_exit_connect(ctx: TracePointContext) -> u32 {
-    // SAFETY: the record is 24 bytes long; the kernel hands over a pointer to it.
-    let code = unsafe { ctx.as_ptr().cast::<u8>().add(RET).cast::<i64>().read() };
-    finish(&ctx, "sys_exit_connect", try_exit(code))
+    finish(
+        &ctx,
+        "sys_exit_connect",
+        try_exit(ctx.as_ptr(), sys_exit::code(&ctx)),
+    )
 }
 
 #[inline(always)]
-fn try_exit(code: i64) -> Outcome {
+fn try_exit(ctx: Ctx, code: i64) -> Outcome {
     let thread = owner::thread();
     // SAFETY: only this thread has this key.
     if let Some(sk) = unsafe { CONNECTS.get(thread) }.map(|call| call.sk) {
         let _present = CONNECTS.remove(thread);
         // Without a connection the outcome has been told already, or is filtered or lost.
-        return conn::lookup(sk).map_or(Ok(()), |conn| try_settle(sk, conn, code));
+        return conn::lookup(sk).map_or(Ok(()), |conn| try_settle(ctx, sk, conn, code));
     }
-    if code == -i64::from(errno::EADDRNOTAVAIL) && setting!(task_pt_regs) == 1 {
-        return try_no_source();
+    if setting!(task_pt_regs) == 0 {
+        return Ok(());
     }
-    Ok(())
+    match code.unsigned_abs() as u16 {
+        errno @ (errno::EADDRNOTAVAIL | bind::errno::EAGAIN) if code < 0 => try_refused(ctx, errno),
+        _ => Ok(()),
+    }
 }
 
 #[inline(always)]
-fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
+fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, code: i64) -> Outcome {
     if conn.phase == phase::SEARCHING {
         // Still in SYN_SENT: a nonblocking call.
         let sock = SockCommon::read(sk)?;
@@ -71,29 +76,30 @@ fn try_settle(sk: u64, conn: &mut Conn, code: i64) -> Outcome {
     if !conn.is(mark::BOUND) {
         conn.tuple.sport = 0;
     }
-    life::tell_failure(conn, errno, 0);
+    life::tell_failure(ctx, conn, errno, 0);
     conn::forget(sk);
     Ok(())
 }
 
-/// connect() failed with EADDRNOTAVAIL, and the socket never left CLOSE.
+/// connect() failed, and the socket never left CLOSE: TCP found no source address, or an unbound UDP
+/// socket no port.
 #[inline(always)]
-fn try_no_source() -> Outcome {
-    let (task, regs) = read::current();
-    let sk = read::sock_of_fd(task, read::kernel::<u64>(regs, regs::ARG0)? as u32)?;
-    if sk == 0 {
+fn try_refused(ctx: Ctx, errno: u16) -> Outcome {
+    let Some((sk, regs)) = bind::socket_of_call()? else {
+        return Ok(());
+    };
+    if errno == bind::errno::EAGAIN {
+        return bind::fail_autobind_of(ctx, sk);
+    }
+    if !read::is_tcp(sk)? {
         return Ok(());
     }
     let sock = SockCommon::read(sk)?;
-    let family = sock.family();
-    if (family != AF_INET && family != AF_INET6) || !read::is_tcp(sk)? {
-        return Ok(());
-    }
     let Some(mut conn) = conn::observe(sk, &sock)? else {
         return Ok(());
     };
     let flags = destination(&mut conn.tuple, read::kernel(regs, regs::ARG1)?)?;
-    life::tell_failure(&conn, errno::EADDRNOTAVAIL, flags);
+    life::tell_failure(ctx, &conn, errno, flags);
     Ok(())
 }
 

@@ -7,12 +7,14 @@
 //! skipped at once, each being under way, preempted, in another thread on the same CPU.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fentry, kprobe},
     programs::{FEntryContext, ProbeContext},
 };
 use portex_common::Loss;
 
 use crate::{
+    capture::Ctx,
     conn::{self, phase, tcp},
     life,
     read::SockCommon,
@@ -21,9 +23,9 @@ use crate::{
 
 /// Tells a change.
 #[inline(always)]
-fn try_set_state(sk: u64, to: i32) -> Outcome {
+fn try_set_state(ctx: Ctx, sk: u64, to: i32) -> Outcome {
     let to = to as u8;
-    try_witness(sk, to)?;
+    try_witness(ctx, sk, to)?;
     let Some(conn) = conn::lookup(sk) else {
         return Ok(());
     };
@@ -36,7 +38,7 @@ fn try_set_state(sk: u64, to: i32) -> Outcome {
 
 /// Notes the owner before the search, and settles a search whose end was not seen.
 #[inline(always)]
-fn try_witness(sk: u64, to: u8) -> Outcome {
+fn try_witness(ctx: Ctx, sk: u64, to: u8) -> Outcome {
     if to == tcp::SYN_SENT {
         return life::announce(sk);
     }
@@ -44,25 +46,31 @@ fn try_witness(sk: u64, to: u8) -> Outcome {
         return Ok(());
     }
     match conn::lookup(sk) {
-        Some(conn) if conn.is_unsettled() => life::settle(sk, conn, &SockCommon::read(sk)?, to),
+        Some(conn) if conn.is_unsettled() => {
+            life::settle(ctx, sk, conn, &SockCommon::read(sk)?, to)
+        }
         _ => Ok(()),
     }
 }
 
 #[fentry]
 pub fn tcp_set_state_fentry(ctx: FEntryContext) -> u32 {
-    finish(&ctx, "tcp_set_state", try_set_state(ctx.arg(0), ctx.arg(1)))
+    finish(
+        &ctx,
+        "tcp_set_state",
+        try_set_state(ctx.as_ptr(), ctx.arg(0), ctx.arg(1)),
+    )
 }
 
 #[kprobe]
 pub fn tcp_set_state_kprobe(ctx: ProbeContext) -> u32 {
-    let outcome = arguments(&ctx).and_then(|(sk, to)| try_set_state(sk, to));
+    let outcome = arguments(&ctx).and_then(|(sk, to)| try_set_state(ctx.as_ptr(), sk, to));
     finish(&ctx, "tcp_set_state", outcome)
 }
 
 #[kprobe]
 pub fn tcp_set_state_witness(ctx: ProbeContext) -> u32 {
-    let outcome = arguments(&ctx).and_then(|(sk, to)| try_witness(sk, to as u8));
+    let outcome = arguments(&ctx).and_then(|(sk, to)| try_witness(ctx.as_ptr(), sk, to as u8));
     finish(&ctx, "tcp_set_state", outcome)
 }
 

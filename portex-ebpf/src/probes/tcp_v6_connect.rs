@@ -4,12 +4,14 @@
 //! destination (`ipv6_dev_get_saddr`): IPv6 switched off and `::1`, for one. That is no exhaustion.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fexit, kprobe, kretprobe},
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
 use portex_common::{Loss, record::flag};
 
 use crate::{
+    capture::Ctx,
     conn::{self},
     life::{self, errno},
     maps::{CONNECTS, Call},
@@ -22,7 +24,7 @@ use crate::{
 const SIN6_PORT: u16 = 2;
 
 #[inline(always)]
-fn try_return(sk: u64, uaddr: u64, code: i32) -> Outcome {
+fn try_return(ctx: Ctx, sk: u64, uaddr: u64, code: i32) -> Outcome {
     let thread = owner::thread();
     let told = CONNECTS.remove(thread).is_ok();
     if told || code != -i32::from(errno::EADDRNOTAVAIL) {
@@ -36,7 +38,7 @@ fn try_return(sk: u64, uaddr: u64, code: i32) -> Outcome {
     };
     // The socket's own is zero by now; this is the kernel's copy of the caller's address.
     conn.tuple.dport = u16::from_be(read::kernel(uaddr, SIN6_PORT)?);
-    life::tell_failure(&conn, errno::EADDRNOTAVAIL, flag::NO_SOURCE);
+    life::tell_failure(ctx, &conn, errno::EADDRNOTAVAIL, flag::NO_SOURCE);
     Ok(())
 }
 
@@ -49,7 +51,7 @@ pub fn tcp_v6_connect_fexit(ctx: FExitContext) -> u32 {
     finish(
         &ctx,
         "tcp_v6_connect",
-        try_return(ctx.arg(0), ctx.arg(1), code),
+        try_return(ctx.as_ptr(), ctx.arg(0), ctx.arg(1), code),
     )
 }
 
@@ -78,11 +80,15 @@ fn try_kprobe(ctx: &ProbeContext) -> Outcome {
 
 #[kretprobe]
 pub fn tcp_v6_connect_kretprobe(ctx: RetProbeContext) -> u32 {
-    finish(&ctx, "tcp_v6_connect", try_kretprobe(ctx.ret()))
+    finish(
+        &ctx,
+        "tcp_v6_connect",
+        try_kretprobe(ctx.as_ptr(), ctx.ret()),
+    )
 }
 
 #[inline(always)]
-fn try_kretprobe(code: i32) -> Outcome {
+fn try_kretprobe(ctx: Ctx, code: i32) -> Outcome {
     let key = key();
     // SAFETY: only this thread has this key.
     let Some(call) = (unsafe { CONNECTS.get(key) }).copied() else {
@@ -92,5 +98,5 @@ fn try_kretprobe(code: i32) -> Outcome {
     if code == 0 {
         return Ok(());
     }
-    try_return(call.sk, call.arg, code)
+    try_return(ctx, call.sk, call.arg, code)
 }

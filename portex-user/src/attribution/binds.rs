@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::address::Address;
 use crate::{
-    found::Rules,
+    found::{self, Counters, Rules},
     ports::{PortRange, PortSet},
 };
 
@@ -62,6 +62,7 @@ impl Listeners {
 pub(super) struct Namespace {
     pub(super) name: Option<Arc<str>>,
     pub(super) rules: Rules,
+    pub(super) counters: Counters,
     /// Ports with a bind bucket that is not connect's own, outside VRFs; without sight of them, the
     /// ports that are known to have been bound.
     pub(super) blocked: FxHashSet<u16>,
@@ -82,15 +83,21 @@ pub(super) struct Namespace {
 
 impl Default for Namespace {
     fn default() -> Self {
-        Self::new(None, initial_rules())
+        Self::new(found::Namespace {
+            inode: 0,
+            name: None,
+            rules: initial_rules(),
+            counters: Counters::default(),
+        })
     }
 }
 
 impl Namespace {
-    pub(super) fn new(name: Option<Arc<str>>, rules: Rules) -> Self {
+    pub(super) fn new(found: found::Namespace) -> Self {
         Self {
-            name,
-            rules,
+            name: found.name,
+            rules: found.rules,
+            counters: found.counters,
             blocked: FxHashSet::default(),
             in_vrf: false,
             bound_since: FxHashSet::default(),

@@ -7,9 +7,9 @@ use super::{
     activity::Activity,
     clock::{self, TIME_WAIT},
     closed::Ending,
-    failures::Refusal,
+    failures::{FailedCall, Refusal},
     owners::OwnerId,
-    space::{Held, Key, Phase, Timestamps},
+    space::{Chosen, Held, Key, Phase, Timestamps},
 };
 use crate::event::{Cause, Event, Kind, Release, Restrictions, TcpState};
 
@@ -23,9 +23,13 @@ impl State {
         match event.kind {
             Kind::Connect {
                 bound,
+                by_number,
                 search,
                 restrictions,
-            } => self.connect(event, (bound, search), restrictions, cgroup),
+            } => {
+                let chosen = Chosen::of(bound, by_number);
+                self.connect(event, (chosen, search), restrictions, cgroup);
+            }
             Kind::ConnectFailed {
                 errno,
                 cause,
@@ -33,6 +37,7 @@ impl State {
                 restrictions,
             } => {
                 let refusal = Refusal {
+                    call: FailedCall::Connect,
                     errno,
                     cause,
                     search,
@@ -40,6 +45,7 @@ impl State {
                 };
                 self.fail(event, refusal, cgroup);
             }
+            Kind::BindFailed { .. } => {}
             // It neither takes nor frees a port.
             Kind::State { .. } => {}
             Kind::TimeWait { substate } => self.time_wait(event, substate, cgroup),
@@ -54,7 +60,7 @@ impl State {
     fn connect(
         &mut self,
         event: &Event,
-        (bound, search): (bool, Option<Duration>),
+        (chosen, search): (Chosen, Option<Duration>),
         restrictions: Restrictions,
         cgroup: impl FnOnce() -> Option<Arc<str>>,
     ) {
@@ -62,7 +68,7 @@ impl State {
         let now = clock::nanos(event.time);
         let key = Key::of_event(event, restrictions.dev);
         let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
-        if bound {
+        if chosen.is_bound() {
             // No connect() without a port gets it from now on.
             self.note_bound(event.netns, port);
         }
@@ -81,7 +87,8 @@ impl State {
             owner,
             phase: Phase::Live,
             timestamps: Timestamps::Unknown,
-            bound,
+            chosen,
+            close_wait: false,
             row,
             scan: self.generation,
         };
@@ -158,6 +165,7 @@ impl State {
                 early: 0,
                 phase,
                 timestamps: Timestamps::Unknown,
+                close_wait: false,
                 scan: generation,
                 ..*held
             };
@@ -193,7 +201,8 @@ impl State {
             owner,
             phase,
             timestamps: Timestamps::Unknown,
-            bound: false,
+            chosen: Chosen::Unknown,
+            close_wait: false,
             row,
             scan: generation,
         };
@@ -227,7 +236,7 @@ impl State {
         let (row, owner) = if let Some(freed) = freed {
             // The bind bucket may have gone with it.
             if let Some(namespace) = self.namespaces.get_mut(&event.netns) {
-                namespace.doubtful |= freed.bound || namespace.is_blocked(port);
+                namespace.doubtful |= freed.chosen.is_bound() || namespace.is_blocked(port);
             }
             (freed.row, freed.owner)
         } else {

@@ -7,29 +7,52 @@ use super::{
     owners::{Identity, MAX_COMM, Owners, Process},
     snapshot::Holder,
 };
-use crate::event::{Cause, Event, Restrictions};
+use crate::event::{BindCall, Cause, Event, Proto, Restrictions};
 
 /// How many failures are kept, some 250 bytes each.
 pub(super) const MOST: usize = 512;
 
-/// A connect() that got no port.
+/// The call that got no port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailedCall {
+    /// connect(2) of TCP.
+    Connect,
+    /// One that binds.
+    Bind(BindCall),
+}
+
+impl FailedCall {
+    /// Name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Bind(call) => call.name(),
+        }
+    }
+}
+
+/// A call that got no port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// When, by `CLOCK_MONOTONIC`.
     pub time: Duration,
     /// Inode number of the namespace.
     pub netns: u32,
-    /// Who called connect().
+    /// Protocol of the socket.
+    pub proto: Proto,
+    /// Which call it was.
+    pub call: FailedCall,
+    /// Who called.
     pub holder: Holder,
     /// Its thread.
     pub tid: u32,
     /// Source address; unspecified when there was none.
     pub src: IpAddr,
-    /// Source port, where a bind had chosen one.
+    /// Source port, where a bind had chosen one; the one asked for, of a bind to a number.
     pub src_port: Option<u16>,
-    /// Destination address.
+    /// Destination address; unspecified of a bind.
     pub dst: IpAddr,
-    /// Destination port.
+    /// Destination port; 0 of a bind.
     pub dst_port: u16,
     /// Device that the socket is bound to (interface index), 0 for none.
     pub dev: u32,
@@ -45,9 +68,10 @@ pub struct Failure {
 #[derive(Debug, Default)]
 pub(super) struct Log(VecDeque<Entry>);
 
-/// How a connect() failed.
+/// How a call failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal {
+    pub(super) call: FailedCall,
     pub(super) errno: u16,
     pub(super) cause: Cause,
     pub(super) search: Option<Duration>,
@@ -59,6 +83,7 @@ pub(super) struct Refusal {
 struct Entry {
     time: Duration,
     netns: u32,
+    proto: Proto,
     /// Of the process in the table; `None` when it was not there.
     identity: Option<Identity>,
     pid: u32,
@@ -97,6 +122,7 @@ impl Log {
         self.0.push_back(Entry {
             time: event.time,
             netns: event.netns,
+            proto: event.proto,
             identity: process.map(Process::identity),
             pid: owner.pid,
             tid: owner.tid,
@@ -140,6 +166,7 @@ impl Entry {
         let process = identity.and_then(|identity| owners.get(owners.with(identity)));
         let now = process.and_then(Process::cgroup);
         let Refusal {
+            call,
             errno,
             cause,
             search,
@@ -148,6 +175,8 @@ impl Entry {
         Failure {
             time: self.time,
             netns: self.netns,
+            proto: self.proto,
+            call,
             holder: Holder {
                 pid: Some(self.pid),
                 comm: self.comm.clone(),

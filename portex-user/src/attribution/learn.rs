@@ -1,11 +1,12 @@
 //! What a scan tells beyond the connections: timestamps, and the namespaces themselves.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     State,
+    binds::Namespace,
     scan::Scan,
-    space::{Held, Key, Space, Timestamps},
+    space::{Chosen, Held, Key, Space, Timestamps},
 };
 use crate::found::Sight;
 
@@ -93,11 +94,56 @@ impl State {
             let Some(namespace) = self.namespaces.get_mut(&key.netns) else {
                 continue;
             };
-            for (&port, held) in space.held.iter_mut().filter(|(_, held)| held.bound) {
+            for (&port, held) in space
+                .held
+                .iter_mut()
+                .filter(|(_, held)| held.chosen.is_bound())
+            {
                 if outdated(held) && namespace.scanned && !namespace.blocked.contains(&port) {
-                    held.bound = false;
+                    held.chosen = Chosen::Search;
                 } else {
                     namespace.bound_since.insert(port);
+                }
+            }
+        }
+        if sight.binds {
+            self.guess_binds();
+        }
+    }
+
+    /// Of a connection whose connect() was not seen, nobody told who chose its port. Where that is
+    /// blocked, and nobody else is there to have blocked it, it was a bind() before that connect().
+    fn guess_binds(&mut self) {
+        let mut holders: FxHashMap<(u32, u16), u32> = FxHashMap::default();
+        let is_blocked = |namespace: &Namespace, port| {
+            namespace.scanned
+                && !namespace.in_vrf
+                && namespace.blocked.contains(&port)
+                && namespace.rules.range.contains(port)
+        };
+        for (key, space) in &self.spaces.map {
+            let Some(namespace) = self.namespaces.get(&key.netns) else {
+                continue;
+            };
+            let ports = space.held.keys().copied();
+            for port in ports.filter(|&port| is_blocked(namespace, port)) {
+                *holders.entry((key.netns, port)).or_default() += 1;
+            }
+        }
+        for (&netns, namespace) in &self.namespaces {
+            for endpoint in &namespace.endpoints {
+                holders
+                    .entry((netns, endpoint.port))
+                    .and_modify(|count| *count += 1);
+            }
+        }
+        for (key, space) in &mut self.spaces.map {
+            for (&port, held) in &mut space.held {
+                if let Chosen::Unknown | Chosen::PerhapsBind = held.chosen {
+                    held.chosen = match holders.get(&(key.netns, port)) {
+                        Some(1) => Chosen::PerhapsBind,
+                        _ => Chosen::Unknown,
+                    };
                 }
             }
         }

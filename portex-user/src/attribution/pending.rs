@@ -26,6 +26,7 @@ pub(super) struct Pending {
     pub(super) phase: Phase,
     /// In SYN_SENT: outbound beyond doubt.
     pub(super) connecting: bool,
+    pub(super) close_wait: bool,
     /// What is left of a TIME_WAIT, in milliseconds.
     pub(super) left: u32,
     pub(super) process: Option<Arc<Process>>,
@@ -43,6 +44,7 @@ impl Pending {
             port: socket.tuple.src_port,
             phase,
             connecting: socket.state == TcpState::SynSent,
+            close_wait: socket.state == TcpState::CloseWait,
             left: socket.time_wait.map_or(0, clock::millis),
             process: socket.process.clone(),
         }
@@ -69,6 +71,7 @@ impl Pending {
             port,
             phase: held.phase,
             connecting: false,
+            close_wait: false,
             left: 0,
             process: None,
         }
@@ -135,6 +138,7 @@ impl Pending {
 
     pub(super) fn set_phase(&self, held: &mut Held, begun: u64, now: u64) {
         held.timestamps = Timestamps::Unknown;
+        held.close_wait = self.close_wait;
         if self.phase == Phase::Live {
             held.at = if held.phase == Phase::Live {
                 held.at

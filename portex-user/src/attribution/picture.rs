@@ -92,7 +92,7 @@ impl State {
             let Some(space) = self.spaces.map.get(key) else {
                 continue;
             };
-            shares.add(key, space);
+            shares.add(key, space, rules.range);
             let minisockets = space.held.values().filter(|held| held.phase.is_time_wait());
             time_wait += u32::try_from(minisockets.count()).unwrap_or(u32::MAX);
             self.add_rows((key, space), &ground, now, &mut picture.spaces);
@@ -113,6 +113,9 @@ impl State {
             tw_reuse: rules.tw_reuse,
             time_wait,
             max_tw_buckets: rules.max_tw_buckets,
+            time_wait_overflows: namespace.counters.time_wait_overflows,
+            fin_timeout: rules.fin_timeout,
+            autobind_reuse: rules.autobind_reuse,
         });
     }
 

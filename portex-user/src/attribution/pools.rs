@@ -6,7 +6,7 @@ use super::{
     State, address::Address, binds::Namespace, capacity::Field, rows::Ground, snapshot::BindPool,
     space::Key,
 };
-use crate::ports::PortSet;
+use crate::{event::Proto, ports::PortSet};
 
 /// The ports of one namespace that are held, by who is in whose way (`inet_rcv_saddr_equal`).
 #[derive(Default)]
@@ -68,6 +68,7 @@ impl State {
                 let free = field.free(used, |port| busy.contains(port));
                 BindPool {
                     netns,
+                    proto: Proto::Tcp,
                     src: address.ip(),
                     range: rules.range,
                     capacity: field.capacity,
@@ -75,6 +76,9 @@ impl State {
                     bound,
                     free: free.ports,
                     exact: known && sure && free.exact,
+                    failures: None,
+                    failures_per_s: None,
+                    owners: Vec::new(),
                 }
             })
             .collect();

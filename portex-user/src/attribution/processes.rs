@@ -10,12 +10,15 @@ use super::{
     space::{Key, Space},
     spaces,
 };
+use crate::ports::PortRange;
 
 /// What one process holds in one namespace.
 #[derive(Clone, Copy, Debug, Default)]
 struct Share {
     ports: u32,
     time_wait: u32,
+    close_wait: u32,
+    bound: u32,
 }
 
 /// Who, and the namespace: somebody unknown may hold ports in several.
@@ -29,18 +32,22 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn add(&mut self, key: &Key, space: &Space) {
+    pub(super) fn add(&mut self, key: &Key, space: &Space, range: PortRange) {
         let mut owners: FxHashMap<OwnerId, Share> = FxHashMap::default();
-        for held in space.held.values() {
+        for (&port, held) in &space.held {
             let share = owners.entry(held.owner).or_default();
             share.ports += 1;
             share.time_wait += u32::from(held.phase.is_time_wait());
+            share.close_wait += u32::from(held.close_wait);
+            share.bound += u32::from(held.chosen.by_bind() && range.contains(port));
         }
         for (id, share) in owners {
             let holding = (id, key.netns);
             let total = self.of.entry(holding).or_default();
             total.ports += share.ports;
             total.time_wait += share.time_wait;
+            total.close_wait += share.close_wait;
+            total.bound += share.bound;
             *self.to.entry((holding, key.dst, key.dst_port)).or_default() += share.ports;
         }
     }
@@ -110,6 +117,8 @@ impl State {
             netns,
             ports: share.ports,
             time_wait: share.time_wait,
+            close_wait: share.close_wait,
+            bound: share.bound,
             rates: watched.map(|(from, activity)| activity.flow.rates(from, now)),
             failures: watched.map(|(_, activity)| activity.failures),
             search: watched.and_then(|(_, activity)| activity.search()),

@@ -13,7 +13,7 @@ use super::{
     pending::Pending,
     scan::{Ended, Look, Scan},
     snapshot::Drift,
-    space::{Held, Key, Phase, Timestamps},
+    space::{Chosen, Held, Key, Phase, Timestamps},
 };
 use crate::found::Sight;
 
@@ -109,7 +109,8 @@ impl State {
             owner: ending.map_or(OwnerId::UNKNOWN, |ending| self.owners.with(&ending.owner)),
             phase: Phase::Live,
             timestamps: Timestamps::Unknown,
-            bound: false,
+            chosen: Chosen::Unknown,
+            close_wait: false,
             row: 0,
             scan: scan.generation,
         };
@@ -167,6 +168,7 @@ impl State {
         if another {
             after.socket = 0;
             after.row = 0;
+            after.chosen = Chosen::Unknown;
         }
         let replaced = found.is_some_and(|found| !self.owners.is(before.owner, found));
         if another || replaced && (scan.lossy || before.owner == OwnerId::UNKNOWN) {

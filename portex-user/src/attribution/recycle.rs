@@ -104,7 +104,7 @@ mod tests {
     use std::{net::Ipv4Addr, time::Duration};
 
     use super::*;
-    use crate::attribution::{binds::Namespace, owners::OwnerId};
+    use crate::attribution::{binds::Namespace, owners::OwnerId, space::Chosen};
 
     const START: u64 = 1_000 * SECOND;
 
@@ -136,7 +136,8 @@ mod tests {
             owner: OwnerId::UNKNOWN,
             phase,
             timestamps,
-            bound: false,
+            chosen: Chosen::Search,
+            close_wait: false,
             row: 0,
             scan: 0,
         }

@@ -37,6 +37,9 @@ pub(super) struct Ground<'a> {
 struct Tally {
     used: u32,
     time_wait: u32,
+    close_wait: u32,
+    /// Chosen by bind() to port 0.
+    bound: u32,
     recyclable: u32,
     /// Of the used, in B.
     used_in_b: u32,
@@ -112,6 +115,8 @@ impl State {
             capacity: field.capacity,
             used: tally.used,
             time_wait: tally.time_wait,
+            close_wait: tally.close_wait,
+            bound: tally.bound,
             recyclable: tally.recyclable,
             blocked: field.in_b.saturating_sub(tally.used_in_b),
             free: free.ports,
@@ -186,6 +191,8 @@ impl Tally {
         let time_wait = u32::from(held.phase.is_time_wait());
         self.used += 1;
         self.time_wait += time_wait;
+        self.close_wait += u32::from(held.close_wait);
+        self.bound += u32::from(held.chosen.by_bind());
         self.recyclable += u32::from(claim == Claim::Recyclable);
         self.used_in_b += u32::from(blocked);
         self.taken += u32::from(!blocked && claim != Claim::Recyclable);

@@ -11,7 +11,7 @@ use super::{
     binds::{Endpoint, Listeners, Namespace},
     clock,
     pending::Pending,
-    space::Key,
+    space::{Key, Phase},
 };
 use crate::{
     event::TcpState,
@@ -82,17 +82,18 @@ impl State {
                 let known = self.namespaces.entry(found.inode).or_default();
                 known.name = found.name;
                 known.rules = found.rules;
+                known.counters = found.counters;
             }
             return;
         };
         match found {
             Found::Namespace(found) => {
-                let namespace = Namespace::new(found.name, found.rules);
+                let inode = found.inode;
                 let look = Look {
-                    namespace,
+                    namespace: Namespace::new(found),
                     listeners: Listeners::default(),
                 };
-                scan.namespaces.insert(found.inode, look);
+                scan.namespaces.insert(inode, look);
             }
             Found::Unreadable(inode) => {
                 scan.namespaces.remove(&inode);
@@ -114,6 +115,7 @@ impl State {
                 }
             }
             Found::Socket(socket) => self.found_socket(&socket),
+            Found::UdpSocket(_) => {}
         }
     }
 
@@ -140,6 +142,7 @@ impl State {
         if let Some(held) = self.spaces.held_mut(&key, port) {
             // Only an event proves that a connection is outbound; see also `reconcile`.
             held.scan = scan.generation;
+            held.close_wait = pending.close_wait && held.phase == Phase::Live;
             if pending.agrees(held, scan.begun, &self.owners) {
                 if held.phase.is_time_wait() {
                     held.set_earliest(pending.expires(scan.begun));

@@ -3,10 +3,10 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 pub use super::{
-    failures::Failure,
+    failures::{FailedCall, Failure},
     port_map::{PortMap, PortUse},
 };
-use crate::ports::PortRange;
+use crate::{event::Proto, ports::PortRange};
 
 /// Who holds which ports, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +65,13 @@ pub struct Namespace {
     pub time_wait: u32,
     /// `tcp_max_tw_buckets`.
     pub max_tw_buckets: u32,
+    /// `TCPTimeWaitOverflow` of `/proc/net/netstat`, since the namespace began: TIME_WAITs that were
+    /// left out because of `tcp_max_tw_buckets`, or for want of memory. `None`: not known.
+    pub time_wait_overflows: Option<u64>,
+    /// `tcp_fin_timeout`.
+    pub fin_timeout: Duration,
+    /// Whether `ip_autobind_reuse` is 1.
+    pub autobind_reuse: bool,
 }
 
 /// What tells a space from all others, in every snapshot.
@@ -121,6 +128,13 @@ pub struct Space {
     pub used: u32,
     /// Of the used, in TIME_WAIT.
     pub time_wait: u32,
+    /// Of the used, in CLOSE_WAIT as of the latest scan: the peer has closed, the process has not.
+    pub close_wait: u32,
+    /// Of the used, those whose port an earlier bind() to port 0 chose, so that it is lost to every
+    /// other destination. Counted are those whose connect() was seen; and of others, which only a scan
+    /// found, those that are alone on a blocked port of the range. That such a bind() had asked for
+    /// port 0 is a guess then, but hardly anybody asks for a port of this range by number.
+    pub bound: u32,
     /// Of those in TIME_WAIT, the ones that a connect() may take over now.
     pub recyclable: u32,
     /// Unusable here because of an explicit bind elsewhere (those counted in `used` not again).
@@ -204,6 +218,11 @@ pub struct Process {
     pub ports: u32,
     /// Of these, in TIME_WAIT.
     pub time_wait: u32,
+    /// Of the ports, in CLOSE_WAIT as of the latest scan: the peer has closed, the process has not.
+    pub close_wait: u32,
+    /// Of the ports, those of the namespace's range that bind() to port 0 chose before connect(),
+    /// TIME_WAIT included: each is lost to all other destinations. See [`Space::bound`].
+    pub bound: u32,
     /// Flow of ports.
     pub rates: Option<Rates>,
     /// Failed allocations since events are seen.
@@ -232,6 +251,8 @@ pub struct Destination {
 pub struct BindPool {
     /// Inode number of the namespace.
     pub netns: u32,
+    /// Protocol.
+    pub proto: Proto,
     /// The address; unspecified: any.
     pub src: IpAddr,
     /// The range that ports are taken from.
@@ -247,4 +268,10 @@ pub struct BindPool {
     pub free: u32,
     /// Whether exactly so many binds succeed from now and the next fails.
     pub exact: bool,
+    /// Binds that found no port since events are seen; `None`: no events were watched.
+    pub failures: Option<u64>,
+    /// The same per second, over the latest ten seconds.
+    pub failures_per_s: Option<f64>,
+    /// Who holds its ports, most first: up to ten.
+    pub owners: Vec<Owner>,
 }

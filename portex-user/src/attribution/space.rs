@@ -78,6 +78,42 @@ pub(super) enum Timestamps {
     No,
 }
 
+/// Who chose a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// connect().
+    Search,
+    /// bind() to port 0.
+    Bind,
+    /// bind() to this port.
+    Number,
+    /// Its connect() was not seen.
+    Unknown,
+    /// The same, but a bind() to port 0 is likely: see [`super::snapshot::Space::bound`].
+    PerhapsBind,
+}
+
+impl Chosen {
+    /// By a connect event.
+    pub(super) fn of(bound: bool, by_number: bool) -> Self {
+        match (bound, by_number) {
+            (false, _) => Self::Search,
+            (true, false) => Self::Bind,
+            (true, true) => Self::Number,
+        }
+    }
+
+    /// An explicit bind, beyond doubt.
+    pub(super) fn is_bound(self) -> bool {
+        matches!(self, Self::Bind | Self::Number)
+    }
+
+    /// bind() to port 0, as far as anybody knows.
+    pub(super) fn by_bind(self) -> bool {
+        matches!(self, Self::Bind | Self::PerhapsBind)
+    }
+}
+
 /// A held port. There may be millions of these: 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
@@ -92,8 +128,9 @@ pub(super) struct Held {
     pub(super) owner: OwnerId,
     pub(super) phase: Phase,
     pub(super) timestamps: Timestamps,
-    /// An explicit bind chose the port.
-    pub(super) bound: bool,
+    pub(super) chosen: Chosen,
+    /// In CLOSE_WAIT when the latest scan saw it.
+    pub(super) close_wait: bool,
     /// Row of the space that it was allocated from, and the scan that saw it, each in a byte.
     pub(super) row: u8,
     pub(super) scan: u8,

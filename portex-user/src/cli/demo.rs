@@ -84,7 +84,17 @@ fn events(args: &Args, workload: &mut Workload, options: &Options) -> anyhow::Re
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
         workload.go()?;
-        let totals = trace::show(&mut live, &output, &Filter::default(), limits, stop).await?;
+        let totals = trace::show(
+            &mut live,
+            trace::Form {
+                output: &output,
+                group: false,
+            },
+            &Filter::default(),
+            limits,
+            stop,
+        )
+        .await?;
         tell_totals(&totals);
         Ok(())
     })

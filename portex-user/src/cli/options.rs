@@ -132,6 +132,7 @@ impl How {
             netns,
             failures: false,
             states: false,
+            stacks: None,
             ring_bytes: self.ring_size,
             max_sockets: self.max_sockets(),
             diagnostics: verbose > 0,

@@ -10,11 +10,11 @@ use super::{
 use crate::{
     fields,
     filter::Filter,
-    kernel::{Options, Session},
+    kernel::{Options, Session, Stacks},
     recording::{Ahead, Pace},
-    source::{EventSource, Live, Replay},
+    source::{EventSource, Explained, Explainer, Live, Replay},
     stream::{self, Limits, Totals},
-    views::{Json, Trace},
+    views::{Groups, Json, Trace},
 };
 
 /// Show every connect() that takes a port or fails to get one, every TIME_WAIT and every port that
@@ -33,6 +33,21 @@ pub(super) struct Args {
     /// Every state change of outbound connections too
     #[arg(long, help_heading = "Which events", conflicts_with_all = ["failures", "replay"])]
     states: bool,
+    /// Tell where failing calls come from: the stack of the process, or the kernel's too
+    #[arg(
+        long,
+        value_name = "WHOSE",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "user",
+        help_heading = "Which events",
+        conflicts_with = "replay"
+    )]
+    stacks: Option<StacksChoice>,
+    /// Failures by where they come from, the most frequent first, when it ends; with --failures
+    #[arg(long, requires = "failures", help_heading = "Output")]
+    group: bool,
     #[command(flatten)]
     how: How,
     #[command(flatten)]
@@ -44,6 +59,46 @@ pub(super) struct Args {
     /// Stop after this many events
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum StacksChoice {
+    /// The process's
+    User,
+    /// The kernel's too
+    Kernel,
+}
+
+impl From<StacksChoice> for Stacks {
+    fn from(choice: StacksChoice) -> Self {
+        match choice {
+            StacksChoice::User => Self::User,
+            StacksChoice::Kernel => Self::WithKernel,
+        }
+    }
+}
+
+impl Args {
+    /// Groups are of places, so they take stacks.
+    fn stacks(&self) -> Option<Stacks> {
+        let asked = self.stacks.map(Stacks::from);
+        asked.or(self.group.then_some(Stacks::User))
+    }
+
+    fn form(&self) -> Form<'_> {
+        Form {
+            output: &self.output,
+            group: self.group,
+        }
+    }
+}
+
+/// In what form events are shown.
+#[derive(Clone, Copy)]
+pub(super) struct Form<'a> {
+    pub(super) output: &'a Output,
+    /// Failures by where they come from.
+    pub(super) group: bool,
 }
 
 fn after_help() -> String {
@@ -62,6 +117,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         pid: filter.pid,
         failures: args.failures,
         states: args.states,
+        stacks: args.stacks(),
         ..args.how.session(filter.netns, verbose)
     };
     let limits = Limits {
@@ -70,11 +126,21 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
     };
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
+        // Before capabilities are given up: naming frames takes some of them.
+        let explainer = match options.stacks {
+            Some(_) => Some(Explainer::start()?),
+            None => None,
+        };
         session.drop_privileges()?;
         let stop = stop::signals(stop::Rest::Write)?;
         tell_attached(session.attached());
         let mut live = Live::new(session, ring);
-        let totals = show(&mut live, &args.output, &filter, limits, stop).await?;
+        let totals = if let Some(explainer) = explainer {
+            let mut explained = Explained::new(live, explainer);
+            show(&mut explained, args.form(), &filter, limits, stop).await?
+        } else {
+            show(&mut live, args.form(), &filter, limits, stop).await?
+        };
         tell(&totals, verbose);
         Ok(())
     })
@@ -94,7 +160,7 @@ fn replay(args: &Args, recording: Ahead, verbose: u8) -> anyhow::Result<()> {
     let mut replay = Replay::new(recording, pace, args.output.duration);
     runtime()?.block_on(async {
         let stop = stop::signals(stop::Rest::Write)?;
-        let totals = show(&mut replay, &args.output, &filter, limits, stop).await?;
+        let totals = show(&mut replay, args.form(), &filter, limits, stop).await?;
         tell(&totals, verbose);
         tell_end(replay.recording());
         Ok(())
@@ -111,16 +177,26 @@ fn tell(totals: &Totals, verbose: u8) {
 /// Shows events in the form that was asked for.
 pub(super) async fn show<S: EventSource>(
     source: &mut S,
-    output: &Output,
+    form: Form<'_>,
     filter: &Filter,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> io::Result<Totals> {
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    if output.json {
-        stream::run(source, &mut Json::new(out), filter, limits, stop).await
-    } else {
-        let mut view = Trace::new(out, output.style());
-        stream::run(source, &mut view, filter, limits, stop).await
+    let Form { output, group } = form;
+    match (group, output.json) {
+        (false, true) => stream::run(source, &mut Json::new(out), filter, limits, stop).await,
+        (false, false) => {
+            let mut view = Trace::new(out, output.style());
+            stream::run(source, &mut view, filter, limits, stop).await
+        }
+        (true, json) => {
+            let mut view = if json {
+                Groups::json(out)
+            } else {
+                Groups::text(out, output.style())
+            };
+            stream::run(source, &mut view, filter, limits, stop).await
+        }
     }
 }

@@ -7,11 +7,11 @@ use std::{
 
 use portex_common::{
     Record, RecordKind,
-    record::{COMM_LEN, Owner, ReleaseReason, Tuple, flag},
+    record::{self, COMM_LEN, Owner, ReleaseReason, Tuple, flag},
 };
 
 use super::EADDRNOTAVAIL;
-use crate::event::{Cause, Event, Kind, Release, Restrictions};
+use crate::event::{BindCall, Cause, Event, Kind, Proto, Release, Restrictions};
 
 /// The record that decodes to this event, if any does: what a record has no room for is cut. An event
 /// that was decoded is given whole; whether its release was [`RecordKind::Unarmed`] has been settled.
@@ -30,6 +30,9 @@ pub fn encode(event: &Event) -> Record {
         ..Record::default()
     };
     put_kind(&mut record, &event.kind);
+    if event.proto == Proto::Udp {
+        record.flags |= flag::UDP;
+    }
     record
 }
 
@@ -37,6 +40,7 @@ fn put_kind(record: &mut Record, kind: &Kind) {
     match kind {
         Kind::Connect {
             bound,
+            by_number,
             search,
             restrictions,
         } => {
@@ -44,6 +48,9 @@ fn put_kind(record: &mut Record, kind: &Kind) {
             record.second_ns = packed(*restrictions);
             if *bound {
                 record.flags |= flag::BOUND;
+            }
+            if *by_number {
+                record.flags |= flag::BY_NUMBER;
             }
             put_search(record, *search);
         }
@@ -58,6 +65,21 @@ fn put_kind(record: &mut Record, kind: &Kind) {
             record.second_ns = packed(*restrictions);
             record.flags |= cause_flag(*errno, *cause);
             put_search(record, *search);
+        }
+        Kind::BindFailed {
+            call,
+            errno,
+            cause: _, // follows from errno and port
+            restrictions,
+        } => {
+            record.kind = RecordKind::BindFailed as u8;
+            record.errno = *errno;
+            record.second_ns = packed(*restrictions);
+            record.reason = match call {
+                BindCall::Bind => record::BindCall::Bind,
+                BindCall::Listen => record::BindCall::Listen,
+                BindCall::Autobind => record::BindCall::Autobind,
+            } as u8;
         }
         Kind::State { from, to } => {
             record.kind = RecordKind::State as u8;
@@ -97,7 +119,12 @@ fn cause_flag(errno: u16, cause: Cause) -> u8 {
         Cause::TupleInUse => flag::BOUND,
         Cause::NoSourceAddress => flag::NO_SOURCE,
         Cause::Unknown if errno == EADDRNOTAVAIL => flag::UNSEARCHED,
-        Cause::Unknown | Cause::RangeExhausted | Cause::NoMemory => 0,
+        Cause::Unknown
+        | Cause::RangeExhausted
+        | Cause::NoMemory
+        | Cause::PoolExhausted
+        | Cause::PortInUse
+        | Cause::AddressNotLocal => 0,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Bytes of the ring buffer → [`Event`], and back. Total: whatever the bytes are, the answer is an event
 //! or an error, never a panic.
 
+mod capture;
 mod encode;
 
 use std::{
     net::{IpAddr, Ipv6Addr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,9 +17,11 @@ use portex_common::{
 
 pub use encode::encode;
 
-use crate::event::{Cause, Event, Kind, Owner, Release, Restrictions, TcpState};
+use crate::event::{BindCall, Cause, Event, Kind, Owner, Proto, Release, Restrictions, TcpState};
 
+const EAGAIN: u16 = 11;
 const ENOMEM: u16 = 12;
+const EADDRINUSE: u16 = 98;
 const EADDRNOTAVAIL: u16 = 99;
 
 /// What a record says.
@@ -38,7 +42,7 @@ pub enum Decoded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The sample has another length than a record.
-    #[error("a sample of {0} bytes is no record")]
+    #[error("a sample of {0} bytes is no record, nor one with a stack")]
     Length(usize),
     /// The kind is none that this version knows.
     #[error("unknown record kind {0}")]
@@ -47,7 +51,11 @@ pub enum DecodeError {
 
 /// Decodes one sample.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    let record = Record::from_bytes(bytes).ok_or(DecodeError::Length(bytes.len()))?;
+    let length = || DecodeError::Length(bytes.len());
+    let (record, behind) = bytes
+        .split_at_checked(size_of::<Record>())
+        .ok_or_else(length)?;
+    let record = Record::from_bytes(record).ok_or_else(length)?;
     let unarmed = record.kind == RecordKind::Unarmed as u8;
     if record.kind == RecordKind::Rearmed as u8 {
         return Ok(Decoded::Rearmed {
@@ -63,7 +71,17 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         src_port: (record.tuple.sport != 0).then_some(record.tuple.sport),
         dst: address(record.tuple.daddr),
         dst_port: record.tuple.dport,
+        proto: if record.flags & flag::UDP != 0 {
+            Proto::Udp
+        } else {
+            Proto::Tcp
+        },
         kind: kind(&record)?,
+        capture: if behind.is_empty() {
+            None
+        } else {
+            Some(Arc::new(capture::capture(behind).ok_or_else(length)?))
+        },
     };
     Ok(if unarmed {
         Decoded::Unarmed(event)
@@ -75,6 +93,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 fn kind(record: &Record) -> Result<Kind, DecodeError> {
     const CONNECT: u8 = RecordKind::Connect as u8;
     const CONNECT_FAILED: u8 = RecordKind::ConnectFailed as u8;
+    const BIND_FAILED: u8 = RecordKind::BindFailed as u8;
     const STATE: u8 = RecordKind::State as u8;
     const TIME_WAIT: u8 = RecordKind::TimeWait as u8;
     const RELEASED: u8 = RecordKind::Released as u8;
@@ -84,6 +103,7 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
     Ok(match record.kind {
         CONNECT => Kind::Connect {
             bound: has(flag::BOUND),
+            by_number: has(flag::BY_NUMBER),
             search: has(flag::SEARCH_TIMED).then_some(first),
             restrictions: restrictions(record.second_ns),
         },
@@ -91,6 +111,12 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
             errno: record.errno,
             cause: cause(record),
             search: has(flag::SEARCH_TIMED).then_some(first),
+            restrictions: restrictions(record.second_ns),
+        },
+        BIND_FAILED => Kind::BindFailed {
+            call: bind_call(record.reason),
+            errno: record.errno,
+            cause: bind_cause(record),
             restrictions: restrictions(record.second_ns),
         },
         STATE => Kind::State {
@@ -129,6 +155,28 @@ fn cause(record: &Record) -> Cause {
         EADDRNOTAVAIL => Cause::RangeExhausted,
         ENOMEM => Cause::NoMemory,
         _ => Cause::Unknown,
+    }
+}
+
+/// Without a port asked for there is a search, and EADDRINUSE means that it found none. Autobind says
+/// EAGAIN for that (`inet_autobind`).
+fn bind_cause(record: &Record) -> Cause {
+    match record.errno {
+        EADDRINUSE if record.tuple.sport == 0 => Cause::PoolExhausted,
+        EADDRINUSE => Cause::PortInUse,
+        EAGAIN => Cause::PoolExhausted,
+        EADDRNOTAVAIL => Cause::AddressNotLocal,
+        _ => Cause::Unknown,
+    }
+}
+
+fn bind_call(call: u8) -> BindCall {
+    const LISTEN: u8 = portex_common::record::BindCall::Listen as u8;
+    const AUTOBIND: u8 = portex_common::record::BindCall::Autobind as u8;
+    match call {
+        LISTEN => BindCall::Listen,
+        AUTOBIND => BindCall::Autobind,
+        _ => BindCall::Bind,
     }
 }
 

@@ -57,6 +57,7 @@ fn a_connect_has_every_field() {
         event.kind,
         Kind::Connect {
             bound: true,
+            by_number: false,
             search: Some(Duration::from_nanos(1_500)),
             restrictions: Restrictions {
                 dev: 0,
@@ -84,6 +85,7 @@ fn no_port_is_null_and_an_unmeasured_search_too() {
         event.kind,
         Kind::Connect {
             bound: false,
+            by_number: false,
             search: None,
             restrictions: Restrictions {
                 dev: 0,

@@ -20,6 +20,8 @@ pub struct Losses {
     pub skipped: u64,
     /// Records that could not be understood.
     pub undecodable: u64,
+    /// Failures that were told without the stack that was asked for.
+    pub stacks: u64,
 }
 
 /// Records that found the ring buffer full.
@@ -29,6 +31,8 @@ pub struct RingFull {
     pub connect: u64,
     /// `connect_failed` events.
     pub connect_failed: u64,
+    /// `bind_failed` events.
+    pub bind_failed: u64,
     /// `state` events.
     pub state: u64,
     /// `time_wait` events.
@@ -41,10 +45,11 @@ pub struct RingFull {
 
 impl Losses {
     /// Every counter with its name, in a fixed order.
-    pub fn by_kind(&self) -> [(&'static str, u64); 12] {
+    pub fn by_kind(&self) -> [(&'static str, u64); 14] {
         [
             ("connect", self.ring_full.connect),
             ("connect_failed", self.ring_full.connect_failed),
+            ("bind_failed", self.ring_full.bind_failed),
             ("state", self.ring_full.state),
             ("time_wait", self.ring_full.time_wait),
             ("released", self.ring_full.released),
@@ -55,6 +60,7 @@ impl Losses {
             ("read_fault", self.read_fault),
             ("skipped", self.skipped),
             ("undecodable", self.undecodable),
+            ("stacks", self.stacks),
         ]
     }
 
@@ -66,6 +72,7 @@ impl Losses {
             ring_full: RingFull {
                 connect: now.connect.saturating_sub(then.connect),
                 connect_failed: now.connect_failed.saturating_sub(then.connect_failed),
+                bind_failed: now.bind_failed.saturating_sub(then.bind_failed),
                 state: now.state.saturating_sub(then.state),
                 time_wait: now.time_wait.saturating_sub(then.time_wait),
                 released: now.released.saturating_sub(then.released),
@@ -77,14 +84,16 @@ impl Losses {
             read_fault: self.read_fault.saturating_sub(earlier.read_fault),
             skipped: self.skipped.saturating_sub(earlier.skipped),
             undecodable: self.undecodable.saturating_sub(earlier.undecodable),
+            stacks: self.stacks.saturating_sub(earlier.stacks),
         }
     }
 
-    /// Events that were not told: all but [`Losses::skipped`], which counts programs, not events.
+    /// Events that were not told: all but [`Losses::skipped`], which counts programs, and
+    /// [`Losses::stacks`].
     pub fn events(&self) -> u64 {
         self.by_kind()
             .iter()
-            .filter(|(name, _)| *name != "skipped")
+            .filter(|(name, _)| !matches!(*name, "skipped" | "stacks"))
             .map(|(_, count)| count)
             .sum()
     }

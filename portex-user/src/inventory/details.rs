@@ -44,9 +44,27 @@ pub fn process(pid: u32) -> ProcessDetails {
     })
 }
 
+/// The same of the process that began then, in clock ticks since boot, cut to 32 bits (0: whenever);
+/// of another one that has its id by now, nothing is told.
+pub fn process_since(pid: u32, start: u32) -> ProcessDetails {
+    look_at(pid, (start != 0).then_some(start)).unwrap_or_else(|_| ProcessDetails {
+        pid,
+        ..ProcessDetails::default()
+    })
+}
+
 fn look(pid: u32) -> io::Result<ProcessDetails> {
+    look_at(pid, None)
+}
+
+fn look_at(pid: u32, start: Option<u32>) -> io::Result<ProcessDetails> {
     let directory = Directory::open(pid)?;
     let stat = directory.stat()?;
+    #[expect(clippy::cast_possible_truncation, reason = "as it is meant")]
+    let began = stat.start as u32;
+    if start.is_some_and(|start| start != began) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
     let uid = directory.read_beginning("status", LINES);
     let uid = uid.ok().and_then(|status| owners::real_uid(&status));
     let parent = parent(&stat);

@@ -3,7 +3,7 @@
 use std::{io, mem, ops::ControlFlow, sync::mpsc::SyncSender};
 
 use super::{
-    Look, Report,
+    Look, Report, counters,
     namespaces::{self, Entered, Namespaces},
     owners::Owners,
     proc_net,
@@ -115,6 +115,7 @@ impl Walk {
             inode,
             name: namespaces.name(inode),
             rules,
+            counters: counters::read(),
         }))?;
         if sockstat::is_empty() {
             return ControlFlow::Continue(());

@@ -6,7 +6,7 @@
 //! * `namespaces` and `names`: which network namespaces there are, how to get in, what people call
 //!   them
 //! * `owners`: which process has which socket open
-//! * `rules`: the settings of a namespace
+//! * `rules`: the settings of a namespace; `counters`: what it counts
 //! * `sock_diag` and `inet_diag`: its TCP sockets; `proc_net`: the same where the kernel has no
 //!   sock_diag; `row`: what both tell of a socket; `sockstat`: whether there are any
 //! * `look`: goes through the namespaces
@@ -17,6 +17,7 @@
 //! * `services`: names of ports
 
 pub mod cgroups;
+mod counters;
 pub mod details;
 mod inet_diag;
 mod look;

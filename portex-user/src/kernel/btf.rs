@@ -110,13 +110,10 @@ impl<'a> Btf<'a> {
         u16::try_from(place.bits / 8).ok()
     }
 
-    /// Offset in bits of a bitfield's lowest bit, likewise. `None` for what is no bitfield.
+    /// Offset in bits of the lowest bit of a field, likewise, be it a bitfield or not.
     pub(super) fn bit_offset(&self, of: &str, path: &str) -> Option<u16> {
         let place = self.place(of, path)?;
-        place
-            .is_bitfield
-            .then(|| u16::try_from(place.bits).ok())
-            .flatten()
+        u16::try_from(place.bits).ok()
     }
 
     fn place(&self, of: &str, path: &str) -> Option<Place> {

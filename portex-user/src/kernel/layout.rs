@@ -112,6 +112,8 @@ static FIELDS: &[Field] = &[
     field!(false bucket_node = "inet_bind_bucket" "node": 8),
     field!(false bucket_owners = "inet_bind_bucket" "owners": 8),
     field!(false tw_ts_recent_stamp = "tcp_timewait_sock" "tw_ts_recent_stamp": 4),
+    field!(false sk_userlocks_bit = "sock" "sk_userlocks": bit),
+    field!(false task_stack = "task_struct" "stack": 8),
 ];
 
 /// What the type information of this kernel says.

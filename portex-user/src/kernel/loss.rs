@@ -26,6 +26,7 @@ pub(super) fn read(lost: &PerCpuArray<MapData, u64>, programs: &[&ProgramFd]) ->
         ring_full: RingFull {
             connect: kind(RecordKind::Connect),
             connect_failed: kind(RecordKind::ConnectFailed),
+            bind_failed: kind(RecordKind::BindFailed),
             state: kind(RecordKind::State),
             time_wait: kind(RecordKind::TimeWait),
             released: kind(RecordKind::Released) + kind(RecordKind::Unarmed),
@@ -37,6 +38,7 @@ pub(super) fn read(lost: &PerCpuArray<MapData, u64>, programs: &[&ProgramFd]) ->
         table_busy: other(Loss::TableBusy),
         skipped: programs.iter().map(|program| skipped(program)).sum(),
         undecodable: 0,
+        stacks: other(Loss::Stack),
     }
 }
 

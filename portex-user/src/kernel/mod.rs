@@ -25,5 +25,5 @@ pub use attach::{Attached, Off};
 pub use error::Error;
 pub use probes::Way;
 pub use ring::Ring;
-pub use session::{Options, Session};
+pub use session::{Options, Session, Stacks};
 pub use walker::{Seen, Walker};

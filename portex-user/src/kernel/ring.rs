@@ -46,12 +46,17 @@ impl Ring {
         }
     }
 
-    /// Hands over what is there, sample by sample, up to a bound. Returns whether that was all.
-    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) -> bool {
+    /// Hands over what is there, sample by sample, up to a bound, or until `take` has enough. Returns
+    /// whether that was all.
+    pub fn drain(&mut self, mut take: impl FnMut(&[u8]) -> bool) -> bool {
         let buffer = &mut self.0.get_mut().0;
         for _ in 0..MOST {
             match buffer.next() {
-                Some(sample) => take(&sample),
+                Some(sample) => {
+                    if !take(&sample) {
+                        return false;
+                    }
+                }
                 None => return true,
             }
         }

@@ -43,12 +43,23 @@ pub struct Options {
     pub failures: bool,
     /// Every state change too.
     pub states: bool,
+    /// Which stacks failures are told with.
+    pub stacks: Option<Stacks>,
     /// Size of the ring buffer in bytes: a power of two, a multiple of the page size.
     pub ring_bytes: u32,
     /// How many sockets can be tracked at a time.
     pub max_sockets: u32,
     /// Tell what the kernel programs have to say about themselves.
     pub diagnostics: bool,
+}
+
+/// Which stacks a failure is told with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stacks {
+    /// That of the process.
+    User,
+    /// That of the kernel too.
+    WithKernel,
 }
 
 /// Attached kernel programs. They are taken off when it is dropped, or when the process ends
@@ -188,8 +199,10 @@ fn settings(options: &Options, btf: &Btf<'_>, layout: &Layout, has_tracefs: bool
         states: u8::from(options.states),
         syscall_exit: u8::from(has_tracefs && task_pt_regs),
         task_pt_regs: u8::from(task_pt_regs),
+        stacks: u8::from(options.stacks.is_some()),
+        kernel_stacks: u8::from(options.stacks == Some(Stacks::WithKernel)),
+        reserved: [0; 2],
         offsets: layout.offsets,
-        reserved: [0; 4],
     }
 }
 

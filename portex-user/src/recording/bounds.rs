@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::entry::Fault;
 use crate::{
     event::{Event, Kind, Losses},
-    found::Found,
+    found::{Found, Process},
 };
 
 /// No clock comes near: times can be added up without overflow, as nanoseconds too. 36 years.
@@ -57,7 +57,7 @@ pub(super) fn event(event: &Event) -> Result<(), Fault> {
         Kind::Released {
             held, time_wait, ..
         } => (Some(held), time_wait),
-        Kind::State { .. } | Kind::TimeWait { .. } => (None, None),
+        Kind::BindFailed { .. } | Kind::State { .. } | Kind::TimeWait { .. } => (None, None),
     };
     times([Some(event.time), first, second])
 }
@@ -71,15 +71,25 @@ pub(super) fn found(found: &Found) -> Result<(), Fault> {
             [Some(rules.tw_reuse_delay), Some(rules.fin_timeout)]
         }
         Found::Socket(socket) => {
-            if let Some(process) = &socket.process {
-                text(process.cgroup.as_deref().unwrap_or_default())?;
-                if process.comm.len() > LONGEST {
-                    return Err(TOO_LONG.into());
-                }
-            }
+            process(socket.process.as_deref())?;
             [socket.time_wait, None]
+        }
+        Found::UdpSocket(socket) => {
+            process(socket.process.as_deref())?;
+            [None, None]
         }
         Found::Unreadable(_) | Found::Blocked(_) | Found::NoTimestamps(_) => [None, None],
     };
     self::times(times)
+}
+
+fn process(process: Option<&Process>) -> Result<(), Fault> {
+    let Some(process) = process else {
+        return Ok(());
+    };
+    text(process.cgroup.as_deref().unwrap_or_default())?;
+    if process.comm.len() > LONGEST {
+        return Err(TOO_LONG.into());
+    }
+    Ok(())
 }

@@ -18,7 +18,7 @@ use super::{Ahead, Ended, Header, ReadError, Reader, Summary, Writer};
 use crate::{
     clock::Clock,
     event::{Event, Kind, Losses, RingFull, TcpState, samples},
-    found::{Blocked, Found, Namespace, Process, Rules, Sight, Socket, Tuple},
+    found::{Blocked, Counters, Found, Namespace, Process, Rules, Sight, Socket, Tuple, UdpSocket},
     input::Input,
     ports::{PortRange, PortSet},
 };
@@ -175,9 +175,20 @@ fn found() -> Vec<Found> {
                 autobind_reuse: false,
                 fin_timeout: Duration::from_secs(60),
             },
+            counters: Counters {
+                time_wait_overflows: Some(7),
+            },
         }),
         socket(TcpState::Established, None, Some(Arc::new(process))),
         socket(TcpState::TimeWait, Some(Duration::from_millis(1_500)), None),
+        Found::UdpSocket(UdpSocket {
+            netns: 4_026_531_840,
+            src: Ipv6Addr::LOCALHOST.into(),
+            port: 40_002,
+            dev: 3,
+            v6only: Some(true),
+            process: None,
+        }),
         Found::Blocked(Blocked {
             netns: 4_026_531_840,
             l3mdev: 5,
@@ -205,6 +216,7 @@ pub(crate) fn inputs(times: u64) -> Vec<Input<'static>> {
             ring_full: RingFull {
                 connect: 1,
                 connect_failed: 2,
+                bind_failed: 13,
                 state: 3,
                 time_wait: 4,
                 released: 5,
@@ -216,6 +228,7 @@ pub(crate) fn inputs(times: u64) -> Vec<Input<'static>> {
             read_fault: 10,
             skipped: 11,
             undecodable: 12,
+            stacks: 14,
         }),
         Input::ScanEnds {
             sight: Sight {

@@ -4,7 +4,6 @@ use std::{io, sync::Arc, thread, time::Duration};
 
 use bytes::BytesMut;
 use log::warn;
-use portex_common::Record;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{
@@ -21,6 +20,9 @@ use crate::{
 /// Ordinary events are fetched this often; a failure, or a buffer that fills, is fetched at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Bytes that are taken in one go, about: those with stacks are large.
+const MOST_BYTES: usize = 16 << 20;
+
 /// Kernel programs and their ring buffer as a source of events.
 pub struct Live {
     session: Session,
@@ -28,6 +30,8 @@ pub struct Live {
     order: Order,
     /// Samples copied out, so that their places in the ring are free again before any work is done.
     batch: BytesMut,
+    /// The length of each.
+    lengths: Vec<usize>,
     undecodable: u64,
     /// Where somebody asks for them.
     cgroups: Option<Cgroups>,
@@ -41,6 +45,7 @@ impl Live {
             ring,
             order: Order::default(),
             batch: BytesMut::new(),
+            lengths: Vec::new(),
             undecodable: 0,
             cgroups: None,
         }
@@ -49,18 +54,25 @@ impl Live {
     /// Takes in what is there. False when it had to stop before the end.
     fn take_in(&mut self) -> bool {
         self.batch.clear();
-        let Self { batch, ring, .. } = self;
-        let mut odd = 0;
+        self.lengths.clear();
+        let Self {
+            batch,
+            lengths,
+            ring,
+            ..
+        } = self;
         let all = ring.drain(|sample| {
-            if sample.len() == size_of::<Record>() {
-                batch.extend_from_slice(sample);
-            } else {
-                odd += 1;
-            }
+            batch.extend_from_slice(sample);
+            lengths.push(sample.len());
+            batch.len() < MOST_BYTES
         });
-        self.undecodable += odd;
-        for record in self.batch.chunks_exact(size_of::<Record>()) {
-            match decode(record) {
+        let mut rest = &self.batch[..];
+        for &length in &self.lengths {
+            let Some((sample, behind)) = rest.split_at_checked(length) else {
+                break; // never: they were put in one by one
+            };
+            rest = behind;
+            match decode(sample) {
                 Ok(decoded) => self.order.push(decoded),
                 Err(error) => {
                     self.undecodable += 1;

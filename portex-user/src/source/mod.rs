@@ -1,5 +1,6 @@
 //! Where events come from.
 
+mod explained;
 mod live;
 mod order;
 mod replay;
@@ -7,11 +8,13 @@ mod script;
 
 use std::{io, sync::Arc, time::Duration};
 
+pub use explained::{Explained, Explainer};
 pub use live::Live;
 pub use replay::Replay;
 pub use script::Script;
 
 use crate::{
+    call::Call,
     clock::Clock,
     event::{Event, Losses, Owner},
 };
@@ -34,6 +37,11 @@ pub trait EventSource {
 
     /// The path of the cgroup that an event's owner is in; `None` where it cannot be known.
     fn cgroup(&mut self, owner: &Owner) -> Option<Arc<str>>;
+
+    /// What there is to tell of a failing call that was handed out last.
+    fn call(&self, _event: &Event) -> Option<Arc<Call>> {
+        None
+    }
 
     /// From kernel time to the time of day.
     fn clock(&self) -> Clock {

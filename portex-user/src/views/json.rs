@@ -8,7 +8,7 @@ use serde::{
     ser::{SerializeMap, Serializer},
 };
 
-use super::{Context, EventView, errno_name};
+use super::{Context, EventView, call, errno_name};
 use crate::{
     escape::JsonFormatter,
     event::{Event, Kind, Losses, Restrictions},
@@ -26,9 +26,7 @@ impl<W: io::Write> Json<W> {
     }
 
     fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut serializer = serde_json::Serializer::with_formatter(&mut self.out, JsonFormatter);
-        value.serialize(&mut serializer)?;
-        self.out.write_all(b"\n")
+        write_line(&mut self.out, value)
     }
 }
 
@@ -56,6 +54,13 @@ impl<W: io::Write> EventView for Json<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Writes one object as a line.
+pub(super) fn write_line<W: io::Write>(mut out: W, value: &impl Serialize) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, JsonFormatter);
+    value.serialize(&mut serializer)?;
+    out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
@@ -87,7 +92,7 @@ impl Serialize for Line<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("time", &rfc3339(context.clock.timestamp(event.time)))?;
         map.serialize_entry("event", event.kind.name())?;
-        map.serialize_entry("proto", "tcp")?;
+        map.serialize_entry("proto", event.proto.name())?;
         map.serialize_entry("netns", &event.netns)?;
         map.serialize_entry("pid", &owner.pid)?;
         map.serialize_entry("tid", &owner.tid)?;
@@ -98,15 +103,20 @@ impl Serialize for Line<'_> {
         map.serialize_entry("socket", &format!("{:016x}", event.socket))?;
         map.serialize_entry("src", &event.src)?;
         map.serialize_entry("src_port", &event.src_port)?;
-        map.serialize_entry("dst", &event.dst)?;
-        map.serialize_entry("dst_port", &event.dst_port)?;
+        let to = (!matches!(event.kind, Kind::BindFailed { .. })).then_some(event);
+        map.serialize_entry("dst", &to.map(|event| event.dst))?;
+        map.serialize_entry("dst_port", &to.map(|event| event.dst_port))?;
         match &event.kind {
             Kind::Connect {
                 bound,
+                by_number,
                 search,
                 restrictions,
             } => {
                 map.serialize_entry("bound", bound)?;
+                if *bound {
+                    map.serialize_entry("by_number", by_number)?;
+                }
                 map.serialize_entry("search_ns", &search.map(nanos))?;
                 restricted(&mut map, *restrictions)?;
             }
@@ -119,6 +129,17 @@ impl Serialize for Line<'_> {
                 map.serialize_entry("errno", &errno_name(*errno))?;
                 map.serialize_entry("cause", cause.name())?;
                 map.serialize_entry("search_ns", &search.map(nanos))?;
+                restricted(&mut map, *restrictions)?;
+            }
+            Kind::BindFailed {
+                call,
+                errno,
+                cause,
+                restrictions,
+            } => {
+                map.serialize_entry("call", call.name())?;
+                map.serialize_entry("errno", &errno_name(*errno))?;
+                map.serialize_entry("cause", cause.name())?;
                 restricted(&mut map, *restrictions)?;
             }
             Kind::State { from, to } => {
@@ -139,6 +160,9 @@ impl Serialize for Line<'_> {
                 map.serialize_entry("time_wait_ns", &time_wait.map(nanos))?;
                 map.serialize_entry("reason", reason.name())?;
             }
+        }
+        if let Some(call) = context.call {
+            call::serialize(&mut map, call)?;
         }
         map.end()
     }

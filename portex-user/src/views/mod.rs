@@ -1,7 +1,9 @@
 //! What people and programs read. A view gets events and writes text; it does not know where they
 //! come from.
 
+mod call;
 pub mod check;
+mod groups;
 mod json;
 pub mod snapshot;
 pub mod top;
@@ -11,10 +13,12 @@ use std::io;
 
 use jiff::Timestamp;
 
+pub use groups::Groups;
 pub use json::Json;
 pub use trace::{Style, Trace};
 
 use crate::{
+    call::Call,
     clock::Clock,
     event::{Event, Losses},
 };
@@ -26,6 +30,8 @@ pub struct Context<'a> {
     pub clock: &'a Clock,
     /// Path of the cgroup, where known.
     pub cgroup: Option<&'a str>,
+    /// The failing call in full, where stacks are asked for.
+    pub call: Option<&'a Call>,
 }
 
 /// A view of events.
@@ -41,6 +47,11 @@ pub trait EventView {
 
     /// A batch is over: what was written shall be seen.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Nothing will come any more. A last flush follows.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Name of an error number, where the kernel gives it in connect(), else the number.

@@ -81,6 +81,7 @@ fn each_kind_has_its_own_fields_in_json() {
     };
     let connect = fields(Kind::Connect {
         bound: true,
+        by_number: false,
         search: None,
         restrictions: Restrictions::default(),
     });

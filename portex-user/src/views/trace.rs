@@ -9,7 +9,7 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Context, EventView, errno_name};
+use super::{Context, EventView, call, errno_name};
 use crate::{
     escape,
     event::{Event, Kind, Losses},
@@ -71,7 +71,7 @@ impl<W: io::Write> EventView for Trace<W> {
         line.clear();
         let color = match event.kind {
             _ if !self.style.color => "",
-            Kind::ConnectFailed { .. } => RED,
+            Kind::ConnectFailed { .. } | Kind::BindFailed { .. } => RED,
             Kind::State { .. } => DIM,
             Kind::Connect { .. } | Kind::TimeWait { .. } | Kind::Released { .. } => "",
         };
@@ -91,7 +91,10 @@ impl<W: io::Write> EventView for Trace<W> {
         line.push('\n');
         self.out.write_all(line.as_bytes())?;
         self.line = line;
-        Ok(())
+        match context.call {
+            Some(call) => call::write(&mut self.out, call),
+            None => Ok(()),
+        }
     }
 
     fn lost(&mut self, since_last: &Losses, _now: Timestamp) -> io::Result<()> {
@@ -136,8 +139,9 @@ fn cell(column: Column, event: &Event, context: &Context<'_>, style: &Style) -> 
         Column::Comm => escape::text(&event.owner.comm),
         Column::Netns => event.netns.to_string(),
         Column::Source => source(event.src, event.src_port),
+        Column::Destination if matches!(event.kind, Kind::BindFailed { .. }) => "-".into(),
         Column::Destination => SocketAddr::new(event.dst, event.dst_port).to_string(),
-        Column::Detail => detail(&event.kind),
+        Column::Detail => detail(event),
     }
 }
 
@@ -149,12 +153,30 @@ fn source(address: IpAddr, port: Option<u16>) -> String {
     }
 }
 
-fn detail(kind: &Kind) -> String {
-    match kind {
-        Kind::Connect { bound, search, .. } => {
-            let bound = if *bound { "bound " } else { "" };
+fn detail(event: &Event) -> String {
+    match &event.kind {
+        Kind::Connect {
+            bound,
+            by_number,
+            search,
+            ..
+        } => {
+            let bound = match (bound, by_number) {
+                (false, _) => "",
+                (true, true) => "bound ",
+                (true, false) => "bound to any ",
+            };
             format!("{bound}{}", search_time(*search))
         }
+        Kind::BindFailed {
+            call, errno, cause, ..
+        } => format!(
+            "{} {} {} {}",
+            event.proto.name(),
+            call.name(),
+            errno_name(*errno),
+            cause.name()
+        ),
         Kind::ConnectFailed {
             errno,
             cause,

@@ -1,6 +1,7 @@
 //! The scenarios, and what they have in common.
 
 mod bind_pool;
+mod binds;
 mod causes;
 mod check;
 mod cleanup;
@@ -86,6 +87,8 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("failures_mapped", Body::Shared(failures::mapped)),
     scenario("prebound", Body::Shared(causes::prebound)),
     scenario("no_source_address", Body::Shared(causes::no_source_address)),
+    scenario("binds_v4", Body::Shared(binds::v4)),
+    scenario("binds_v6", Body::Shared(binds::v6)),
     scenario("retry_after_failure", Body::Shared(retry::run)),
     scenario("io_uring", Body::Shared(other_calls::io_uring)),
     scenario(

@@ -1,6 +1,7 @@
 //! What runs in a workload process: it makes connects, and tells what came of each.
 
 mod bind_all;
+mod binds;
 mod connect;
 mod hand_over;
 mod pair;
@@ -55,6 +56,8 @@ enum Workload {
     Scene(scene::Args),
     /// Binds to port 0 of addresses until there is no port.
     BindAll(bind_all::Args),
+    /// Calls that want a local port, of TCP and UDP, until and beyond the last.
+    Binds(binds::Args),
     /// Connects at a steady rate, until there is no port.
     Steady(steady::Args),
     /// Holds the sockets that it inherited, until it ends.
@@ -79,6 +82,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Workload::HandOver(args) => return hand_over::run(&args, &stage),
         Workload::Scene(args) => scene::run(&args, &stage),
         Workload::BindAll(args) => bind_all::run(&args, &stage),
+        Workload::Binds(args) => binds::run(&args, &stage),
         Workload::Steady(args) => steady::run(&args, &stage),
         Workload::Keep(args) => hand_over::keep(&args, &stage),
         Workload::Hold => hand_over::hold(&stage),

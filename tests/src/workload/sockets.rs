@@ -164,10 +164,11 @@ pub(super) fn wait_for_fin(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-fn errno_name(errno: Errno) -> String {
+pub(super) fn errno_name(errno: Errno) -> String {
     let name = match errno {
         Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
         Errno::ADDRINUSE => "EADDRINUSE",
+        Errno::AGAIN => "EAGAIN",
         Errno::INPROGRESS => "EINPROGRESS",
         Errno::CONNREFUSED => "ECONNREFUSED",
         Errno::CONNRESET => "ECONNRESET",
@@ -178,13 +179,13 @@ fn errno_name(errno: Errno) -> String {
 }
 
 /// The name of the calling thread, as the kernel has it.
-fn comm() -> String {
+pub(super) fn comm() -> String {
     let bytes = std::fs::read("/proc/thread-self/comm").unwrap_or_default();
     let name = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     String::from_utf8_lossy(name).into_owned()
 }
 
-fn cgroup() -> Option<String> {
+pub(super) fn cgroup() -> Option<String> {
     static PATH: OnceLock<Option<String>> = OnceLock::new();
     PATH.get_or_init(|| {
         let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;

@@ -6,7 +6,7 @@ use super::kernel::NETNS;
 use crate::{
     attribution::{Limits, State, snapshot::Space},
     event::{Event, Kind, Owner, Release, Restrictions, TcpState},
-    found::{Found, Namespace, Rules},
+    found::{Counters, Found, Namespace, Rules},
     ports::PortRange,
 };
 
@@ -35,6 +35,7 @@ fn run(work: &Workload, until: u64, mut look: impl FnMut(u64, &Space)) -> Option
         inode: NETNS,
         name: None,
         rules,
+        counters: Counters::default(),
     }));
     state.watch_from(Duration::from_millis(START));
     let mut free: VecDeque<u16> = (10_000..10_000 + work.ports).collect();
@@ -60,6 +61,7 @@ fn run(work: &Workload, until: u64, mut look: impl FnMut(u64, &Space)) -> Option
             socket += 1;
             let kind = Kind::Connect {
                 bound: false,
+                by_number: false,
                 search: None,
                 restrictions: Restrictions::default(),
             };
@@ -110,6 +112,8 @@ fn event(at: u64, socket: u64, port: u16, kind: Kind) -> Event {
         src_port: Some(port),
         dst: IpAddr::from([10, 0, 0, 2]),
         dst_port: 443,
+        proto: crate::event::Proto::Tcp,
+        capture: None,
         kind,
     }
 }

@@ -7,7 +7,7 @@ mod search;
 
 use crate::{
     event::{Event, Kind, Owner, Release, Restrictions, TcpState},
-    found::{self, Blocked, Found, Process, Rules, Socket, Tuple},
+    found::{self, Blocked, Counters, Found, Process, Rules, Socket, Tuple},
 };
 
 pub(super) const NETNS: u32 = 4_026_531_840;
@@ -108,6 +108,7 @@ impl Kernel {
             id,
             Kind::Connect {
                 bound,
+                by_number: false,
                 search: None,
                 restrictions: restrictions(&call),
             },
@@ -242,6 +243,8 @@ impl Kernel {
             src_port: port,
             dst,
             dst_port,
+            proto: crate::event::Proto::Tcp,
+            capture: None,
             kind,
         });
     }
@@ -252,6 +255,7 @@ impl Kernel {
             inode: NETNS,
             name: None,
             rules: self.rules.clone(),
+            counters: Counters::default(),
         })];
         for sock in self.socks.values() {
             let (dst, dst_port) = sock.peer.unwrap_or((unspecified(sock.src), 0));

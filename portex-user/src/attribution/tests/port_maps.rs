@@ -169,6 +169,7 @@ fn every_port_has_its_use() {
 fn on_device(dev: u32, own: (u16, u16), event: Event) -> Event {
     let kind = Kind::Connect {
         bound: false,
+        by_number: false,
         search: None,
         restrictions: Restrictions {
             dev,

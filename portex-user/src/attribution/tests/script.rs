@@ -6,7 +6,7 @@ use super::kernel::{NETNS, comm};
 use crate::{
     attribution::{Drift, Limits, Snapshot, State, binds::Namespace, snapshot::Space},
     event::{Cause, Event, Kind, Owner, Release, Restrictions, TcpState},
-    found::{self, Found, Process, Sight, Socket, Tuple},
+    found::{self, Counters, Found, Process, Sight, Socket, Tuple},
 };
 
 pub(super) const CLIENT: [u8; 4] = [10, 0, 0, 1];
@@ -34,8 +34,11 @@ pub(super) fn connect(at: Duration, socket: u64, port: u16) -> Event {
         src_port: Some(port),
         dst: IpAddr::from(SERVER),
         dst_port: 443,
+        proto: crate::event::Proto::Tcp,
+        capture: None,
         kind: Kind::Connect {
             bound: false,
+            by_number: false,
             search: Some(Duration::from_micros(3)),
             restrictions: Restrictions::default(),
         },
@@ -110,6 +113,7 @@ pub(super) fn namespace() -> Found {
         inode: NETNS,
         name: Some(Arc::from("blue")),
         rules: Namespace::default().rules,
+        counters: Counters::default(),
     })
 }
 

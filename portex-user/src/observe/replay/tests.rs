@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     decode::{Decoded, decode},
     event::{Losses, TcpState},
-    found::{Blocked, Found, Namespace, Process, Rules, Sight, Socket, Tuple},
+    found::{Blocked, Counters, Found, Namespace, Process, Rules, Sight, Socket, Tuple},
     ports::{PortRange, PortSet},
     recording::samples::{ahead, inputs, reader, record},
 };
@@ -233,6 +233,7 @@ fn found() -> impl Strategy<Value = Found> {
                     autobind_reuse: false,
                     fin_timeout,
                 },
+                counters: Counters::default(),
             })
         }),
         (0_u32..3).prop_map(Found::Unreadable),

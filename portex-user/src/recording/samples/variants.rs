@@ -4,7 +4,7 @@ use std::{borrow::Cow, net::Ipv6Addr, sync::Arc, time::Duration};
 
 use super::found;
 use crate::{
-    event::{Cause, Event, Kind, Release, Restrictions, TcpState, samples},
+    event::{BindCall, Cause, Event, Kind, Proto, Release, Restrictions, TcpState, samples},
     found::{Found, Socket},
     input::Input,
 };
@@ -27,11 +27,15 @@ pub(crate) fn variants() -> Vec<Input<'static>> {
                 hi: 65_535,
             },
         }))
-        .chain([false, true].map(|bound| Kind::Connect {
-            bound,
-            search: None,
-            restrictions: Restrictions::default(),
-        }))
+        .chain(binds())
+        .chain(
+            [(false, false), (true, false), (true, true)].map(|(bound, by_number)| Kind::Connect {
+                bound,
+                by_number,
+                search: None,
+                restrictions: Restrictions::default(),
+            }),
+        )
         .chain(RELEASES.map(|reason| Kind::Released {
             held: Duration::from_nanos(1),
             time_wait: None,
@@ -39,6 +43,15 @@ pub(crate) fn variants() -> Vec<Input<'static>> {
         }));
     let events = kinds.map(|kind| Event {
         src: Ipv6Addr::LOCALHOST.into(),
+        proto: match kind {
+            Kind::BindFailed { .. } => Proto::Udp,
+            _ => Proto::Tcp,
+        },
+        // What was asked for, which a conflict has and exhaustion has not.
+        src_port: match kind {
+            Kind::BindFailed { cause, .. } => (cause == Cause::PortInUse).then_some(9),
+            _ => Some(40_000),
+        },
         kind,
         ..samples::connect()
     });
@@ -84,6 +97,25 @@ fn causes() -> impl Iterator<Item = (u16, Cause)> {
         (101, Cause::Unknown),
     ]
     .into_iter()
+}
+
+fn binds() -> impl Iterator<Item = Kind> {
+    let calls = [BindCall::Bind, BindCall::Listen, BindCall::Autobind];
+    let causes = [
+        (98, Cause::PoolExhausted),
+        (98, Cause::PortInUse),
+        (11, Cause::PoolExhausted),
+        (99, Cause::AddressNotLocal),
+        (1, Cause::Unknown),
+    ];
+    calls.into_iter().flat_map(move |call| {
+        causes.map(|(errno, cause)| Kind::BindFailed {
+            call,
+            errno,
+            cause,
+            restrictions: Restrictions::default(),
+        })
+    })
 }
 
 const RELEASES: [Release; 5] = [

@@ -199,6 +199,7 @@ fn values_beyond_all_bounds_are_damage() {
         one(event(released(Duration::ZERO, Some(far)))),
         one(event(Kind::Connect {
             bound: false,
+            by_number: false,
             search: Some(far),
             restrictions: crate::event::Restrictions::default(),
         })),

@@ -9,10 +9,10 @@ use std::{
 use super::About;
 use crate::{
     attribution::snapshot::{
-        BindPool, Destination, Drift, Failure, Holder, Namespace, Owner, Percentiles, Process,
-        Rates, Snapshot, Space,
+        BindPool, Destination, Drift, FailedCall, Failure, Holder, Namespace, Owner, Percentiles,
+        Process, Rates, Snapshot, Space,
     },
-    event::Cause,
+    event::{Cause, Proto},
     ports::PortRange,
 };
 
@@ -66,6 +66,8 @@ pub(crate) fn space() -> Space {
         capacity: 28_232,
         used: 27_900,
         time_wait: 27_000,
+        close_wait: 0,
+        bound: 0,
         recyclable: 0,
         blocked: 20,
         free: 312,
@@ -153,6 +155,8 @@ pub(crate) fn process() -> Process {
         netns,
         ports: 27_800,
         time_wait: 26_900,
+        close_wait: 0,
+        bound: 0,
         rates,
         failures: Some(0),
         search,
@@ -177,6 +181,8 @@ pub(crate) fn failure() -> Failure {
     Failure {
         time: Duration::new(99, 998_500_000),
         netns,
+        proto: Proto::Tcp,
+        call: FailedCall::Connect,
         holder: nginx(),
         tid: 13,
         src,
@@ -194,6 +200,7 @@ pub(crate) fn failure() -> Failure {
 pub(crate) fn pool() -> BindPool {
     BindPool {
         netns: HOST,
+        proto: Proto::Tcp,
         src: IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
         range: range(),
         capacity: 28_232,
@@ -201,6 +208,13 @@ pub(crate) fn pool() -> BindPool {
         bound: 300,
         free: 14_116,
         exact: true,
+        failures: Some(0),
+        failures_per_s: Some(0.0),
+        owners: vec![Owner {
+            holder: nginx(),
+            ports: 14_000,
+            time_wait: 100,
+        }],
     }
 }
 
@@ -214,6 +228,9 @@ pub(crate) fn host() -> Namespace {
         tw_reuse: 2,
         time_wait: 27_000,
         max_tw_buckets: 65_536,
+        time_wait_overflows: Some(0),
+        fin_timeout: Duration::from_secs(60),
+        autobind_reuse: false,
     }
 }
 

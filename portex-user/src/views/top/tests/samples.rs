@@ -9,9 +9,9 @@ use std::{
 use super::*;
 use crate::{
     attribution::snapshot::{
-        BindPool, Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Space,
+        BindPool, FailedCall, Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Space,
     },
-    event::Cause,
+    event::{Cause, Proto},
     views::snapshot::samples,
 };
 
@@ -59,6 +59,8 @@ pub(super) fn failure(ago: u64, dst_port: u16) -> Failure {
     Failure {
         time: Duration::from_millis(100_000 - ago),
         netns,
+        proto: Proto::Tcp,
+        call: FailedCall::Connect,
         holder: nginx(),
         tid: 12,
         src,

@@ -6,9 +6,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     attribution::snapshot::{
-        Failure, Holder, Owner, Percentiles, PortMap, PortUse, Rates, Snapshot, Space, SpaceKey,
+        FailedCall, Failure, Holder, Owner, Percentiles, PortMap, PortUse, Rates, Snapshot, Space,
+        SpaceKey,
     },
-    event::Cause,
+    event::{Cause, Proto},
     ports::PortRange,
     views::{
         snapshot::samples,
@@ -217,6 +218,8 @@ pub(super) fn failure(ago: u64, cause: Cause, holder: Holder) -> Failure {
     Failure {
         time: Duration::from_secs(400 - ago),
         netns: space.netns,
+        proto: Proto::Tcp,
+        call: FailedCall::Connect,
         tid: holder.pid.unwrap_or_default() + u32::try_from(ago % 2).unwrap_or_default(),
         holder,
         src: space.src,

@@ -1,0 +1,96 @@
+//! `syscalls:sys_exit_bind`, `sys_exit_listen`, `sys_exit_sendto`, `sys_exit_sendmsg` and
+//! `sys_exit_sendmmsg`: what these calls returned (tracepoint way).
+//!
+//! The socket is the one behind the file descriptor that the call was given. io_uring, the kernel's
+//! own callers and 32-bit processes do not come here.
+
+use aya_ebpf::{EbpfContext, macros::tracepoint, programs::TracePointContext};
+use portex_common::record::BindCall;
+
+use crate::{
+    bind::{self, errno, wanted},
+    capture::Ctx,
+    read::{self, regs},
+    settings::setting,
+    trouble::{Outcome, finish},
+};
+
+/// Offset of `ret` in the record of a `sys_exit_*` tracepoint (its `format` file).
+const RET: usize = 16;
+
+/// What the system call returned.
+#[inline(always)]
+pub(super) fn code(ctx: &TracePointContext) -> i64 {
+    // SAFETY: the record is 24 bytes long; the kernel hands over a pointer to it.
+    unsafe { ctx.as_ptr().cast::<u8>().add(RET).cast::<i64>().read() }
+}
+
+#[tracepoint]
+pub fn sys_exit_bind(ctx: TracePointContext) -> u32 {
+    finish(&ctx, "sys_exit_bind", try_bind(ctx.as_ptr(), code(&ctx)))
+}
+
+#[inline(always)]
+fn try_bind(ctx: Ctx, code: i64) -> Outcome {
+    let Some(errno) = bind::refused(code) else {
+        return Ok(());
+    };
+    if setting!(task_pt_regs) == 0 {
+        return Ok(());
+    }
+    let Some((sk, regs)) = bind::socket_of_call()? else {
+        return Ok(());
+    };
+    let wanted = wanted!(read::user, read::kernel(regs, regs::ARG1)?);
+    bind::fail(ctx, sk, BindCall::Bind, errno, Some(wanted))
+}
+
+#[tracepoint]
+pub fn sys_exit_listen(ctx: TracePointContext) -> u32 {
+    finish(
+        &ctx,
+        "sys_exit_listen",
+        try_listen(ctx.as_ptr(), code(&ctx)),
+    )
+}
+
+#[inline(always)]
+fn try_listen(ctx: Ctx, code: i64) -> Outcome {
+    if code != -i64::from(errno::EADDRINUSE) || setting!(task_pt_regs) == 0 {
+        return Ok(());
+    }
+    match bind::socket_of_call()? {
+        Some((sk, _)) => bind::fail(ctx, sk, BindCall::Listen, errno::EADDRINUSE, None),
+        None => Ok(()),
+    }
+}
+
+#[tracepoint]
+pub fn sys_exit_sendto(ctx: TracePointContext) -> u32 {
+    let outcome = try_autobind(ctx.as_ptr(), code(&ctx));
+    finish(&ctx, "sys_exit_sendto", outcome)
+}
+
+#[tracepoint]
+pub fn sys_exit_sendmsg(ctx: TracePointContext) -> u32 {
+    let outcome = try_autobind(ctx.as_ptr(), code(&ctx));
+    finish(&ctx, "sys_exit_sendmsg", outcome)
+}
+
+#[tracepoint]
+pub fn sys_exit_sendmmsg(ctx: TracePointContext) -> u32 {
+    let outcome = try_autobind(ctx.as_ptr(), code(&ctx));
+    finish(&ctx, "sys_exit_sendmmsg", outcome)
+}
+
+/// A send, by any of its system calls.
+#[inline(always)]
+fn try_autobind(ctx: Ctx, code: i64) -> Outcome {
+    if code != -i64::from(errno::EAGAIN) || setting!(task_pt_regs) == 0 {
+        return Ok(());
+    }
+    match bind::socket_of_call()? {
+        Some((sk, _)) => bind::fail_autobind_of(ctx, sk),
+        None => Ok(()),
+    }
+}

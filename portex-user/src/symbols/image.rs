@@ -1,0 +1,149 @@
+//! What a process has mapped, as far as it was seen.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    files::Files,
+    maps::{self, Mapping},
+    process::Process,
+};
+
+/// Names of threads that are remembered for one process.
+const MOST_COMMS: usize = 16;
+/// How often the mappings of a process are read anew at most, whatever makes it doubtful that they
+/// are still the same.
+const AGAIN: Duration = Duration::from_millis(200);
+/// After this, they are read anew when a stack is seen for the first time: libraries come and go.
+const OLD: Duration = Duration::from_secs(5);
+
+/// A process, from an exec or a change of its mappings to the next.
+pub(super) struct Image {
+    /// No other one has it.
+    pub(super) id: u64,
+    start: u32,
+    /// Executable ones, by address.
+    pub(super) maps: Vec<Mapping>,
+    /// Why there are none, or only some.
+    pub(super) gone: Option<Arc<str>>,
+    /// An exec changes the name, as a rule.
+    comms: Vec<Box<[u8]>>,
+    read: Instant,
+}
+
+impl Image {
+    /// Of a process that lives, holding its files.
+    pub(super) fn read(
+        pid: u32,
+        start: u32,
+        comm: &[u8],
+        files: &mut Files,
+        now: Instant,
+    ) -> Result<Self, Arc<str>> {
+        let ended = || Arc::from("the process had ended before its mappings were read");
+        let process = Process::open(pid).map_err(|_| ended())?;
+        let started = process.start().map_err(|_| ended())?;
+        if start != 0 && started != start {
+            return Err(ended());
+        }
+        let maps = process
+            .maps()
+            .map_err(|error| Arc::from(format!("the mappings of the process: {error}")))?;
+        let maps = maps::parse(&maps);
+        if maps.is_empty() {
+            return Err(ended());
+        }
+        files.hold(&process, &maps, now);
+        Ok(Self {
+            id: next(),
+            start: started,
+            maps,
+            gone: None,
+            comms: vec![comm.into()],
+            read: now,
+        })
+    }
+
+    /// Of one whose mappings are not known.
+    pub(super) fn unknown(start: u32, comm: &[u8], why: Arc<str>, now: Instant) -> Self {
+        Self {
+            id: next(),
+            start,
+            maps: Vec::new(),
+            gone: Some(why),
+            comms: vec![comm.into()],
+            read: now,
+        }
+    }
+
+    /// Whether it is that of a process with this start; 0 is not known.
+    pub(super) fn is_of(&self, start: u32) -> bool {
+        self.start == start || self.start == 0 || start == 0
+    }
+
+    pub(super) fn knows(&self, comm: &[u8]) -> bool {
+        self.comms.iter().any(|known| **known == *comm)
+    }
+
+    /// Whether there was time for something to change.
+    pub(super) fn may_be_read(&self, now: Instant) -> bool {
+        now.duration_since(self.read) >= AGAIN
+    }
+
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        now.duration_since(self.read) >= OLD
+    }
+
+    /// Whether there is code at an address.
+    pub(super) fn has(&self, address: u64) -> bool {
+        maps::at(&self.maps, address).is_some()
+    }
+
+    /// Takes in what it is now; `true` when something changed.
+    pub(super) fn renew(&mut self, new: Result<Self, Arc<str>>, comm: &[u8], now: Instant) -> bool {
+        self.read = now;
+        match new {
+            Ok(new) if new.maps != self.maps => {
+                *self = new;
+                return true;
+            }
+            Ok(new) => {
+                self.start = new.start;
+                self.gone = None;
+            }
+            // What was seen while it lived stays.
+            Err(_) => {}
+        }
+        if !self.knows(comm) {
+            if self.comms.len() >= MOST_COMMS {
+                self.comms.clear();
+            }
+            self.comms.push(comm.into());
+        }
+        false
+    }
+
+    /// Adds what was concluded otherwise; what overlaps is left out.
+    pub(super) fn add(&mut self, mappings: impl IntoIterator<Item = Mapping>) {
+        for mapping in mappings {
+            let at = self.maps.partition_point(|it| it.start < mapping.start);
+            let before = at.checked_sub(1).and_then(|before| self.maps.get(before));
+            let free = before.is_none_or(|before| before.end <= mapping.start)
+                && (self.maps.get(at)).is_none_or(|after| mapping.end <= after.start);
+            if free && mapping.start < mapping.end {
+                self.maps.insert(at, mapping);
+                self.id = next();
+            }
+        }
+    }
+}
+
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

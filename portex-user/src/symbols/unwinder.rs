@@ -1,0 +1,111 @@
+//! From registers and stack bytes to return addresses, by the unwind information of one file.
+
+use std::{fs::File, panic};
+
+use framehop::{
+    ExplicitModuleSectionInfo, FrameAddress, Module, MustNotAllocateDuringUnwind, Unwinder as _,
+    x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64},
+};
+
+use super::{cfi, elf::Elf};
+
+/// Larger unwind information is not read; browsers have about 30 MiB.
+const MOST: u64 = 64 << 20;
+
+pub(super) type Registers = UnwindRegsX86_64;
+
+/// Unwinds out of the code of one file. Addresses are those that the file gives itself, so that all
+/// processes that have mapped it share the rules found.
+pub(super) struct Unwinder {
+    unwinder: UnwinderX86_64<Vec<u8>, MustNotAllocateDuringUnwind>,
+    // A fixed room for what a rule needs: a file cannot ask for any amount of memory.
+    cache: CacheX86_64<MustNotAllocateDuringUnwind>,
+}
+
+/// One step out of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To a return address.
+    To(u64),
+    /// There is no caller.
+    End,
+    /// The caller cannot be told.
+    Lost,
+}
+
+impl Unwinder {
+    /// `None` without unwind information that can be used.
+    pub(super) fn new(file: &File, elf: &Elf) -> Option<Self> {
+        let section = elf.section(b".eh_frame")?;
+        let content = section.content(file, MOST)?;
+        if !cfi::is_sound(&content) {
+            return None;
+        }
+        let range = |name: &[u8]| {
+            let section = elf.section(name)?;
+            Some(section.address..section.address.checked_add(section.size)?)
+        };
+        let base = elf.base();
+        let info = ExplicitModuleSectionInfo {
+            base_svma: base,
+            text_svma: range(b".text"),
+            got_svma: range(b".got"),
+            eh_frame_svma: range(b".eh_frame"),
+            eh_frame: Some(content),
+            // Without .eh_frame_hdr: what it points to need not be an entry that was looked at.
+            ..ExplicitModuleSectionInfo::default()
+        };
+        // It makes an index of what is untrusted.
+        panic::catch_unwind(|| {
+            let mut unwinder = UnwinderX86_64::new();
+            unwinder.add_module(Module::new(String::new(), base..u64::MAX, base, info));
+            Self {
+                unwinder,
+                cache: CacheX86_64::new_in(),
+            }
+        })
+        .ok()
+    }
+
+    /// For code that nothing is known of: by its frame pointer.
+    pub(super) fn by_frame_pointers() -> Self {
+        Self {
+            unwinder: UnwinderX86_64::new(),
+            cache: CacheX86_64::new_in(),
+        }
+    }
+
+    /// Steps out of the function that has `address`, which is that of the next instruction: the
+    /// `first` of a stack, where the program is, or one to return to. The registers change to those
+    /// of the caller.
+    pub(super) fn step(
+        &mut self,
+        address: u64,
+        first: bool,
+        registers: &mut Registers,
+        stack: &mut impl FnMut(u64) -> Result<u64, ()>,
+    ) -> Step {
+        let address = if first {
+            FrameAddress::from_instruction_pointer(address)
+        } else {
+            match FrameAddress::from_return_address(address) {
+                Some(address) => address,
+                None => return Step::Lost,
+            }
+        };
+        let Self { unwinder, cache } = self;
+        let stepped = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            unwinder.unwind_frame(address, registers, cache, stack)
+        }));
+        match stepped {
+            Ok(Ok(Some(address))) => Step::To(address),
+            Ok(Ok(None)) => Step::End,
+            Ok(Err(_)) => Step::Lost,
+            Err(_) => {
+                // Whatever state that left it in.
+                *cache = CacheX86_64::new_in();
+                Step::Lost
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Calls that want a local port and get none are told each, once: which call, of whom, and whether
+//! ports had run out or it was a conflict.
+
+use anyhow::{Result, ensure};
+
+use crate::expect::{Expected, compare};
+use crate::fact::Fact;
+use crate::load::Load;
+use crate::netns::NetNs;
+use crate::runner::Context;
+use crate::tracer::Tracer;
+
+const FAILURES: usize = 10;
+const THREADS: usize = 4;
+/// Kinds of calls of UDP and of TCP; see the workload.
+const CALLS: usize = 7 + 4;
+
+pub(super) fn v4(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    all(tracer, "")
+}
+
+pub(super) fn v6(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
+    all(tracer, "--v6")
+}
+
+fn all(tracer: &Tracer, more: &str) -> Result<()> {
+    let netns = NetNs::with_ports(40_000, 40_009)?;
+    let arguments = format!("binds --failures {FAILURES} --threads {THREADS} {more}");
+    let mut load = Load::start(&netns, &arguments)?;
+    let mut expected = Vec::new();
+    for fact in load.facts()? {
+        if let Fact::Refused(refused) = fact {
+            expected.push(Expected::bind_failed(&refused));
+        }
+    }
+    ensure!(
+        expected.len() == FAILURES * THREADS * CALLS,
+        "the workload is not as meant: {} calls were refused",
+        expected.len()
+    );
+    // The call that found the pool full, when it was filled, of either protocol.
+    tracer.fence(&netns)?;
+    let events = tracer.events(netns.inode());
+    let (filling, failing): (Vec<_>, Vec<_>) = events
+        .into_iter()
+        .partition(|event| event.number("tid") == Some(load.pid().into()));
+    compare(&expected, &failing)?;
+    compare(&["udp", "tcp"].map(Expected::full_pool), &filling)
+}
