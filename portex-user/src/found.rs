@@ -156,12 +156,15 @@ pub struct Blocked {
 }
 
 /// How much a look could see. What it could not see makes the model inexact.
+#[expect(clippy::struct_excessive_bools, reason = "each is of something else")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
     /// Every explicit bind was found ([`Found::Blocked`]).
     pub binds: bool,
     /// Sockets that are bound and neither listen nor connect were found too.
     pub bound_sockets: bool,
+    /// The UDP sockets were found.
+    pub udp: bool,
     /// TIME_WAITs without timestamps were found ([`Found::NoTimestamps`]).
     pub timestamps: bool,
     /// Namespaces that could not be looked into, though they are there.

@@ -80,6 +80,25 @@ const RULES: &[Rule] = &[
         why: "the model does no I/O",
     },
     Rule {
+        words: &[
+            "Instant",
+            "SystemTime",
+            "inventory::",
+            "kernel::",
+            "observe::",
+            "views::",
+        ],
+        only_in: &[],
+        within: "portex-user/src/doctor/",
+        why: "rules judge by the case that they are given, and know neither where it comes from nor who reads it",
+    },
+    Rule {
+        words: IO,
+        only_in: &[],
+        within: "portex-user/src/doctor/",
+        why: "rules do no I/O",
+    },
+    Rule {
         words: &["attribution::", "views::"],
         only_in: &[],
         within: "portex-user/src/inventory/",
@@ -96,6 +115,24 @@ const RULES: &[Rule] = &[
         only_in: &["portex-user/src/lookup/"],
         within: "portex-user/src/",
         why: "only lookup/ asks a resolver",
+    },
+    Rule {
+        words: &["attribution::", "inventory::", "kernel::", "views::"],
+        only_in: &[],
+        within: "portex-user/src/symbols/",
+        why: "names of code depend on what was captured and on files, nothing else",
+    },
+    Rule {
+        words: &[
+            "blazesym",
+            "framehop",
+            "cpp_demangle",
+            "rustc_demangle",
+            "flate2",
+        ],
+        only_in: &["portex-user/src/symbols/"],
+        within: "portex-user/src/",
+        why: "only symbols/ reads programs of others",
     },
     Rule {
         words: &["inventory::", "observe::", "lookup::", "attribution::State"],

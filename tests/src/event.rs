@@ -27,6 +27,7 @@ impl Event {
             "state" => &["from", "to"],
             "time_wait" => &["substate"],
             "released" => &["held_ns", "time_wait_ns", "reason"],
+            "failure_group" => return Ok(event),
             "lost" => {
                 ensure!(event.0["count"].is_u64(), "no count: {line}");
                 return Ok(event);
@@ -81,6 +82,38 @@ impl Event {
                 .map_or(Value::Null, |address| Value::from(address.to_string())),
             _ => self.0.get(field).cloned().unwrap_or(Value::Null),
         }
+    }
+
+    /// How many items a list has.
+    pub(crate) fn items(&self, field: &str) -> usize {
+        self.list(field).len()
+    }
+
+    fn list(&self, field: &str) -> &[Value] {
+        let list = self.0.get(field).and_then(Value::as_array);
+        list.map_or(&[], Vec::as_slice)
+    }
+
+    /// The functions of a stack, innermost first; those without name are left out.
+    pub(crate) fn functions(&self, stack: &str) -> Vec<String> {
+        let frames = self.list(stack).iter();
+        let names = frames.filter_map(|frame| frame["function"].as_str());
+        names.map(ToOwned::to_owned).collect()
+    }
+
+    /// The first frame of a function.
+    pub(crate) fn frame(&self, stack: &str, function: &str) -> Option<&Value> {
+        let mut frames = self.list(stack).iter();
+        frames.find(|frame| frame["function"] == function)
+    }
+
+    /// The offsets of those frames of a stack that are of one module.
+    pub(crate) fn offsets(&self, stack: &str, module: &str) -> Vec<u64> {
+        let frames = self.list(stack).iter();
+        let of_module = frames.filter(|frame| frame["module"] == module);
+        of_module
+            .filter_map(|frame| frame["module_offset"].as_u64())
+            .collect()
     }
 
     /// The whole line again, for people.

@@ -19,12 +19,32 @@ pub(crate) enum Fact {
     Refused(Refused),
     /// Binds to port 0 of an address did.
     BoundAll { at: IpAddr, binds: u32 },
+    /// UDP sockets did.
+    UdpFilled(UdpFilled),
     /// The kernel does not offer what this workload is about.
     Unsupported { why: String },
     /// Nothing more happens until a line comes on standard input.
     Ready { step: String },
     /// The last line.
     Done,
+}
+
+/// How many UDP sockets got a port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UdpFilled {
+    pub(crate) way: UdpWay,
+    /// The address that was bound to, or that an unbound socket turned to.
+    pub(crate) at: IpAddr,
+    pub(crate) got: u32,
+}
+
+/// The call by which a UDP socket gets its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UdpWay {
+    Bind,
+    Connect,
+    Send,
 }
 
 /// One call that asks for a connection, as its caller saw it.

@@ -12,7 +12,7 @@
 //! workload/, fact    what the workload process does, and how it tells
 //! event, expect      what portex told, and what it should have told
 //! snapshot/          what `portex snapshot` printed
-//! netns, procnet, diag, bpf, sys   the kernel
+//! netns, netfilter, procnet, diag, bpf, sys   the kernel
 //! screen             a terminal, its keys and what is seen
 //! confine, named     a process with something taken away from it, or too much of it
 //! random, parallel   seeds; several at once
@@ -27,6 +27,7 @@ mod expect;
 mod fact;
 mod load;
 mod named;
+mod netfilter;
 mod netns;
 mod parallel;
 mod process;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -90,6 +90,16 @@ impl NetNs {
         let path = format!("/proc/sys/net/{name}");
         self.enter(|| std::fs::write(&path, value))
             .with_context(|| format!("cannot write {value:?} to {path}"))
+    }
+
+    /// Gives the loopback interface addresses that are not loopback ones.
+    pub(crate) fn add_addresses(&self, addresses: &[Ipv4Addr]) -> Result<()> {
+        for (number, address) in addresses.iter().enumerate() {
+            let name = format!("lo:{}", number + 1);
+            self.enter(|| sys::add_loopback_address(&name, *address))
+                .with_context(|| format!("cannot add the address {address}"))?;
+        }
+        Ok(())
     }
 
     /// Reads a file below `/proc/net`.

@@ -1,7 +1,7 @@
 //! System calls that the standard library and rustix do not wrap safely.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SendFlags, SocketType, addr::SocketAddrArg};
@@ -30,15 +30,38 @@ pub(crate) fn enter_private_mounts() -> io::Result<()> {
 
 /// Sets the loopback interface of the calling thread's network namespace up.
 pub(crate) fn loopback_up() -> io::Result<()> {
-    let socket: OwnedFd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    let mut request = interface(b"lo");
+    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
+    change(libc::SIOCSIFFLAGS, &request)
+}
+
+/// Gives that interface one more address, under a name such as `lo:1`.
+pub(crate) fn add_loopback_address(name: &str, address: Ipv4Addr) -> io::Result<()> {
+    let [a, b, c, d] = address.octets().map(u8::cast_signed);
+    let mut request = interface(name.as_bytes());
+    request.ifr_ifru.ifru_addr = libc::sockaddr {
+        sa_family: u16::try_from(libc::AF_INET).unwrap_or(0),
+        // The port, then the address.
+        sa_data: [0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0],
+    };
+    change(libc::SIOCSIFADDR, &request)
+}
+
+fn interface(name: &[u8]) -> libc::ifreq {
     // SAFETY: an all-zero `ifreq` is a valid value of that plain C struct.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo\0") {
+    let length = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name.iter_mut().zip(name).take(length) {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
-    // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which outlives the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    request
+}
+
+/// One of the requests that read an `ifreq`.
+fn change(what: libc::Ioctl, request: &libc::ifreq) -> io::Result<()> {
+    let socket: OwnedFd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: these requests read one `ifreq`, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw const *request) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::address::Address;
+use super::{address::Address, udp};
 use crate::{
     found::{self, Counters, Rules},
     ports::{PortRange, PortSet},
@@ -70,11 +70,14 @@ pub(super) struct Namespace {
     pub(super) in_vrf: bool,
     /// Ports of connections that were bound since the scan.
     pub(super) bound_since: FxHashSet<u16>,
-    pub(super) endpoints: FxHashSet<Endpoint>,
+    /// With a process that has one of them open.
+    pub(super) endpoints: FxHashMap<Endpoint, Option<Arc<found::Process>>>,
     /// Ports of endpoints that are bound to a device.
     pub(super) device_ports: FxHashSet<u16>,
     /// TIME_WAITs of accepted connections.
     pub(super) accepted_time_wait: u32,
+    /// Sockets of UDP that hold a port.
+    pub(super) udp: Vec<udp::Socket>,
     /// The latest scan looked into it.
     pub(super) scanned: bool,
     /// Something happened since that may have changed the blocked ports in a way nobody can know.
@@ -101,9 +104,10 @@ impl Namespace {
             blocked: FxHashSet::default(),
             in_vrf: false,
             bound_since: FxHashSet::default(),
-            endpoints: FxHashSet::default(),
+            endpoints: FxHashMap::default(),
             device_ports: FxHashSet::default(),
             accepted_time_wait: 0,
+            udp: Vec::new(),
             scanned: false,
             doubtful: false,
         }

@@ -11,7 +11,7 @@ use super::{
     owners::OwnerId,
     space::{Chosen, Held, Key, Phase, Timestamps},
 };
-use crate::event::{Cause, Event, Kind, Release, Restrictions, TcpState};
+use crate::event::{Event, Kind, Release, Restrictions, TcpState};
 
 /// Namespaces of which only events are known.
 const MAX_NAMESPACES: usize = 65_536;
@@ -45,7 +45,21 @@ impl State {
                 };
                 self.fail(event, refusal, cgroup);
             }
-            Kind::BindFailed { .. } => {}
+            Kind::BindFailed {
+                call,
+                errno,
+                cause,
+                restrictions,
+            } => {
+                let refusal = Refusal {
+                    call: FailedCall::Bind(call),
+                    errno,
+                    cause,
+                    search: None,
+                    restrictions,
+                };
+                self.fail(event, refusal, cgroup);
+            }
             // It neither takes nor frees a port.
             Kind::State { .. } => {}
             Kind::TimeWait { substate } => self.time_wait(event, substate, cgroup),
@@ -96,35 +110,6 @@ impl State {
         if let Some(process) = self.owners.get_mut(owner) {
             process.activity.connected(search, now, &mut self.budget);
         }
-    }
-
-    /// Every failure is remembered, but only exhaustion says something of the space and counts.
-    fn fail(&mut self, event: &Event, refusal: Refusal, cgroup: impl FnOnce() -> Option<Arc<str>>) {
-        if refusal.cause != Cause::RangeExhausted {
-            let owner = self.owners.known_of_event(event);
-            let process = owner.and_then(|owner| self.owners.get(owner));
-            self.failures.note(event, refusal, process, cgroup);
-            return;
-        }
-        let Refusal {
-            search,
-            restrictions,
-            ..
-        } = refusal;
-        let now = clock::nanos(event.time);
-        let key = Key::of_event(event, restrictions.dev);
-        let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
-        if let Some(space) = self.spaces.open(key, now, &mut self.budget) {
-            let row = space.row(restrictions, &mut self.budget);
-            if let Some(activity) = space.activity(row, now) {
-                activity.failed(search, now, &mut self.budget);
-            }
-        }
-        if let Some(process) = self.owners.get_mut(owner) {
-            process.activity.failed(search, now, &mut self.budget);
-        }
-        let process = self.owners.get(owner);
-        self.failures.note(event, refusal, process, || None);
     }
 
     fn time_wait(

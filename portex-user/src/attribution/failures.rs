@@ -3,9 +3,12 @@
 use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
+    State,
     address::Address,
+    clock,
     owners::{Identity, MAX_COMM, Owners, Process},
     snapshot::Holder,
+    space::Key,
 };
 use crate::event::{BindCall, Cause, Event, Proto, Restrictions};
 
@@ -76,6 +79,44 @@ pub(super) struct Refusal {
     pub(super) cause: Cause,
     pub(super) search: Option<Duration>,
     pub(super) restrictions: Restrictions,
+}
+
+impl State {
+    /// Every failure is remembered, but only exhaustion says something of the space or pool and counts.
+    pub(super) fn fail(
+        &mut self,
+        event: &Event,
+        refusal: Refusal,
+        cgroup: impl FnOnce() -> Option<Arc<str>>,
+    ) {
+        if !refusal.cause.is_exhaustion() {
+            let owner = self.owners.known_of_event(event);
+            let process = owner.and_then(|owner| self.owners.get(owner));
+            self.failures.note(event, refusal, process, cgroup);
+            return;
+        }
+        let Refusal {
+            search,
+            restrictions,
+            ..
+        } = refusal;
+        let now = clock::nanos(event.time);
+        let key = Key::of_event(event, restrictions.dev);
+        let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
+        if refusal.call != FailedCall::Connect {
+            self.refused_binds.note(event, now);
+        } else if let Some(space) = self.spaces.open(key, now, &mut self.budget) {
+            let row = space.row(restrictions, &mut self.budget);
+            if let Some(activity) = space.activity(row, now) {
+                activity.failed(search, now, &mut self.budget);
+            }
+        }
+        if let Some(process) = self.owners.get_mut(owner) {
+            process.activity.failed(search, now, &mut self.budget);
+        }
+        let process = self.owners.get(owner);
+        self.failures.note(event, refusal, process, || None);
+    }
 }
 
 /// A failure as it is kept: what the process was called then, and how to find it now.

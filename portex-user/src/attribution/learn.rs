@@ -66,6 +66,9 @@ impl State {
         self.namespaces.retain(|netns, known| {
             known.scanned || alive.contains(netns) || unreadable.contains(netns)
         });
+        let namespaces = &self.namespaces;
+        self.refused_binds
+            .retain_namespaces(|netns| namespaces.contains_key(&netns));
     }
 
     pub(super) fn learn_namespaces(&mut self, mut scan: Scan, sight: Sight) {
@@ -77,7 +80,7 @@ impl State {
             namespace.scanned = true;
             if !sight.binds {
                 namespace.blocked.extend(look.listeners.ports());
-                let bound = namespace.endpoints.iter().map(|endpoint| endpoint.port);
+                let bound = namespace.endpoints.keys().map(|endpoint| endpoint.port);
                 namespace.blocked.extend(bound);
             }
             self.namespaces.insert(netns, namespace);
@@ -131,7 +134,7 @@ impl State {
             }
         }
         for (&netns, namespace) in &self.namespaces {
-            for endpoint in &namespace.endpoints {
+            for endpoint in namespace.endpoints.keys() {
                 holders
                     .entry((netns, endpoint.port))
                     .and_modify(|count| *count += 1);

@@ -4,7 +4,8 @@
 //! ```text
 //! Event → events ─┐                                ┌─ capacity, recycle  (what connect can get)
 //!                 ├→ spaces, owners, binds → picture ─ pools             (what bind can get)
-//! Found → scan  ──┘                                └─ forecast           (until when)
+//! Found → scan  ──┘                                ├─ udp               (the same, of UDP)
+//!                                                  └─ forecast           (until when)
 //! ```
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use self::{
     binds::Namespace,
     closed::Closed,
     owners::Owners,
+    refused_binds::RefusedBinds,
     scan::{Ended, Scan},
     spaces::Spaces,
 };
@@ -33,6 +35,7 @@ mod learn;
 mod owners;
 mod pending;
 mod picture;
+mod pool_owners;
 mod pools;
 mod port_map;
 mod prefix;
@@ -40,6 +43,7 @@ mod processes;
 mod rates;
 mod reconcile;
 mod recycle;
+mod refused_binds;
 mod retention;
 mod rows;
 mod scan;
@@ -48,13 +52,14 @@ mod space;
 mod spaces;
 #[cfg(test)]
 mod tests;
+mod udp;
 
 pub use snapshot::{Drift, Snapshot};
 
 /// How much the model may keep. What there is no room for is counted ([`Snapshot::dropped`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Held ports, some 60 bytes each.
+    /// Held ports, some 60 bytes each; those of UDP sockets are counted apart.
     pub sockets: usize,
     /// Spaces, some 300 bytes each, up to 3 KiB while busy.
     pub spaces: usize,
@@ -62,7 +67,7 @@ pub struct Limits {
     pub owners: usize,
     /// Spaces and processes whose times are kept as distributions, some 10 KiB each.
     pub histograms: usize,
-    /// Bind pools in a snapshot.
+    /// Bind pools in a snapshot; pools that refused a bind, up to 3 KiB each while they do.
     pub pools: usize,
 }
 
@@ -92,6 +97,7 @@ pub struct State {
     spaces: Spaces,
     closed: Closed,
     failures: failures::Log,
+    refused_binds: RefusedBinds,
     /// What is left of [`Limits::histograms`].
     budget: Budget,
     /// Number of the latest scan, in a byte: held ports that are older than that were not seen by it.
@@ -114,6 +120,7 @@ impl State {
             spaces: Spaces::new(limits.spaces, limits.sockets),
             closed: Closed::default(),
             failures: failures::Log::default(),
+            refused_binds: RefusedBinds::new(limits.pools),
             budget: Budget(limits.histograms),
             generation: 0,
             scan: None,
@@ -134,6 +141,6 @@ impl State {
     }
 
     fn dropped(&self) -> u64 {
-        self.spaces.dropped + self.owners.dropped
+        self.spaces.dropped + self.owners.dropped + self.refused_binds.dropped
     }
 }

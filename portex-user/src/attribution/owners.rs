@@ -63,6 +63,11 @@ impl Process {
         self.identity
     }
 
+    /// Its id, and when it began.
+    pub(super) fn who(&self) -> (u32, u32) {
+        (self.identity.pid, self.identity.start)
+    }
+
     pub(super) fn netns(&self) -> u32 {
         self.identity.netns
     }

@@ -8,8 +8,7 @@ use super::{
     State,
     binds::Namespace,
     capacity::Field,
-    clock::{self, SECOND},
-    pools,
+    clock,
     processes::Shares,
     rows::Ground,
     scan::Ended,
@@ -17,9 +16,6 @@ use super::{
     space::Key,
 };
 use crate::ports::PortSet;
-
-/// What a scan found is only that exact for a while from its beginning, in nanoseconds.
-const FRESH: u64 = 3 * SECOND;
 
 impl State {
     /// The picture at this moment.
@@ -35,8 +31,9 @@ impl State {
         {
             by_namespace.entry(key.netns).or_default().push(key);
         }
-        for netns in self.namespaces.keys() {
-            by_namespace.entry(*netns).or_default();
+        let refusing = self.refused_binds.namespaces(now);
+        for netns in self.namespaces.keys().copied().chain(refusing) {
+            by_namespace.entry(netns).or_default();
         }
         let mut picture = Snapshot {
             time,
@@ -98,9 +95,12 @@ impl State {
             self.add_rows((key, space), &ground, now, &mut picture.spaces);
         }
         let room = self.limits.pools.saturating_sub(picture.bind_pools.len());
-        let pools = self.pools(netns, keys, &ground, room);
-        let refused = pools::addresses(keys, namespace).saturating_sub(pools.len());
-        picture.dropped += refused as u64;
+        let (mut pools, without_room) = self.pools(netns, (keys, now), &ground, room);
+        picture.dropped += without_room as u64;
+        let room = room.saturating_sub(pools.len());
+        let (of_udp, without_room) = self.udp_pools(netns, &ground, now, room);
+        picture.dropped += without_room as u64;
+        pools.extend(of_udp);
         if picture.spaces.len() == rows_before && pools.is_empty() {
             return;
         }
@@ -136,7 +136,7 @@ impl State {
         ended.sight.binds
             && namespace.scanned
             && !namespace.doubtful
-            && now.saturating_sub(ended.begun) < FRESH
+            && ended.is_recent(now)
             && ended.lost == self.lost
             && ended.dropped == self.dropped()
     }
@@ -172,7 +172,7 @@ fn by_fill(a: &BindPool, b: &BindPool) -> Ordering {
     let left = |pool: &BindPool| f64::from(pool.free) / f64::from(pool.capacity.max(1));
     left(a)
         .total_cmp(&left(b))
-        .then_with(|| (a.netns, a.src).cmp(&(b.netns, b.src)))
+        .then_with(|| (a.netns, a.proto, a.src).cmp(&(b.netns, b.proto, b.src)))
 }
 
 /// A failure whose source is not known any more counts for the only space that it can belong to.

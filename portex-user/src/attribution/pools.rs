@@ -3,7 +3,14 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    State, address::Address, binds::Namespace, capacity::Field, rows::Ground, snapshot::BindPool,
+    State,
+    address::Address,
+    binds::Namespace,
+    capacity::Field,
+    owners::Process,
+    pool_owners::{self, PoolOwners},
+    rows::Ground,
+    snapshot::{BindPool, Owner},
     space::Key,
 };
 use crate::{event::Proto, ports::PortSet};
@@ -26,20 +33,25 @@ struct Sockets {
 }
 
 impl State {
-    /// The pools of a namespace: of each local address that has a space or a bound socket. At most
-    /// `room` of them.
+    /// The pools of a namespace, the fullest first: of each local address that has a space or a bound
+    /// socket, or that refused a bind. At most `room` of them; and how many more there are.
     pub(super) fn pools(
         &self,
         netns: u32,
-        keys: &[&Key],
+        (keys, now): (&[&Key], u64),
         ground: &Ground<'_>,
         room: usize,
-    ) -> Vec<BindPool> {
+    ) -> (Vec<BindPool>, usize) {
         let namespace = ground.namespace;
         let rules = &namespace.rules;
         let nothing = PortSet::default();
         let field = Field::new(rules.range, &rules.reserved, &nothing);
         let mut sockets = self.sockets(keys, namespace, &field, room);
+        let refused = self.refused_binds.addresses(netns, Proto::Tcp, now);
+        let refused: Vec<Address> = refused.collect();
+        for &address in &refused {
+            sockets.open(address, room);
+        }
         let sight = self.ended.map(|ended| ended.sight).unwrap_or_default();
         if !sight.bound_sockets {
             // Somebody unseen may be bound to these, nobody knows where: perhaps everywhere.
@@ -54,7 +66,7 @@ impl State {
             && !rules.autobind_reuse
             && !namespace.in_vrf
             && !sockets.on_device;
-        let mut pools: Vec<BindPool> = sockets
+        let mut pools: Vec<(BindPool, PortSet)> = sockets
             .by_address
             .keys()
             .map(|&address| {
@@ -66,7 +78,7 @@ impl State {
                     .filter(|&&port| busy.contains(port));
                 let bound = u32::try_from(bound.count()).unwrap_or(u32::MAX);
                 let free = field.free(used, |port| busy.contains(port));
-                BindPool {
+                let pool = BindPool {
                     netns,
                     proto: Proto::Tcp,
                     src: address.ip(),
@@ -79,11 +91,47 @@ impl State {
                     failures: None,
                     failures_per_s: None,
                     owners: Vec::new(),
-                }
+                };
+                (self.with_refused(pool, address, now), busy)
             })
             .collect();
-        pools.sort_unstable_by_key(|pool| (pool.free, pool.src));
-        pools
+        pools.sort_unstable_by_key(|(pool, _)| (pool.free, pool.src));
+        for (pool, busy) in pools.iter_mut().take(pool_owners::POOLS) {
+            pool.owners = self.owners_of_pool(pool.src.into(), busy, keys, namespace);
+        }
+        let more = addresses(keys, namespace, &refused).saturating_sub(pools.len());
+        (pools.into_iter().map(|(pool, _)| pool).collect(), more)
+    }
+
+    /// Who holds the ports that are busy for an address.
+    fn owners_of_pool(
+        &self,
+        address: Address,
+        busy: &PortSet,
+        keys: &[&Key],
+        namespace: &Namespace,
+    ) -> Vec<Owner> {
+        let meets =
+            |other: Address| address.is_unspecified() || other.is_unspecified() || other == address;
+        let mut owners = PoolOwners::default();
+        let spaces = keys.iter().filter(|key| meets(key.src));
+        for space in spaces.filter_map(|key| self.spaces.map.get(*key)) {
+            for (&port, held) in space.held.iter().filter(|(port, _)| busy.contains(**port)) {
+                let who = self.owners.get(held.owner).map(Process::who);
+                owners.add(port, held.phase.is_time_wait(), who, || {
+                    self.holder_of(held.owner)
+                });
+            }
+        }
+        for (endpoint, process) in &namespace.endpoints {
+            if meets(endpoint.address) && busy.contains(endpoint.port) {
+                let process = process.as_deref();
+                owners.add(endpoint.port, false, pool_owners::who(process), || {
+                    pool_owners::holder(process)
+                });
+            }
+        }
+        owners.most()
     }
 
     fn sockets(
@@ -94,7 +142,7 @@ impl State {
         room: usize,
     ) -> Sockets {
         let mut sockets = Sockets::default();
-        for endpoint in &namespace.endpoints {
+        for endpoint in namespace.endpoints.keys() {
             if field.contains(endpoint.port) {
                 sockets.add(endpoint.address, endpoint.port, endpoint.v6only, room);
                 sockets.on_device |= namespace.device_ports.contains(&endpoint.port);
@@ -159,10 +207,11 @@ impl Sockets {
 }
 
 /// Addresses of a namespace that could have a pool.
-pub(super) fn addresses(keys: &[&Key], namespace: &Namespace) -> usize {
+fn addresses(keys: &[&Key], namespace: &Namespace, refused: &[Address]) -> usize {
     let mut addresses: FxHashSet<Address> = keys.iter().map(|key| key.src).collect();
     let range = namespace.rules.range;
-    let bound = namespace.endpoints.iter();
+    addresses.extend(refused);
+    let bound = namespace.endpoints.keys();
     addresses.extend(
         bound
             .filter(|endpoint| range.contains(endpoint.port))

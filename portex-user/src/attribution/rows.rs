@@ -150,14 +150,9 @@ impl State {
     }
 
     pub(super) fn holder_of(&self, owner: OwnerId) -> Holder {
-        self.owners.get(owner).map_or_else(
-            || Holder {
-                pid: None,
-                comm: b"unknown".to_vec(),
-                cgroup: None,
-            },
-            super::owners::Process::holder,
-        )
+        self.owners
+            .get(owner)
+            .map_or_else(Holder::unknown, super::owners::Process::holder)
     }
 }
 

@@ -1,22 +1,25 @@
 //! A scan under way: what agrees with the model is ticked off at once, the rest is kept until the end,
 //! as its meaning may depend on what is found later.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     State,
-    address::Address,
     binds::{Endpoint, Listeners, Namespace},
     clock,
     pending::Pending,
     space::{Key, Phase},
+    udp,
 };
 use crate::{
     event::TcpState,
-    found::{Found, Sight, Socket},
+    found::{Found, Process, Sight, Socket},
 };
+
+/// What a scan found is only that exact for a while from its beginning, in nanoseconds.
+const FRESH: u64 = 3 * clock::SECOND;
 
 /// A scan that has ended.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,13 @@ pub(super) struct Ended {
     /// What had been lost and dropped when it began.
     pub(super) lost: u64,
     pub(super) dropped: u64,
+}
+
+impl Ended {
+    /// Whether what it saw can still be relied on.
+    pub(super) fn is_recent(&self, now: u64) -> bool {
+        now.saturating_sub(self.begun) < FRESH
+    }
 }
 
 /// A scan under way.
@@ -42,6 +52,8 @@ pub(super) struct Scan {
     pub(super) unreadable: FxHashSet<u32>,
     pub(super) pending: Vec<Pending>,
     pub(super) no_timestamps: Vec<(Key, u16)>,
+    /// How many UDP sockets were found.
+    udp_sockets: usize,
     released: FxHashSet<(Key, u16)>,
     max_released: usize,
     /// More was released during the scan than is kept: nothing new can be believed.
@@ -69,6 +81,7 @@ impl State {
             unreadable: FxHashSet::default(),
             pending: Vec::new(),
             no_timestamps: Vec::new(),
+            udp_sockets: 0,
             released: FxHashSet::default(),
             max_released: self.limits.sockets,
             overflowed: false,
@@ -115,7 +128,16 @@ impl State {
                 }
             }
             Found::Socket(socket) => self.found_socket(&socket),
-            Found::UdpSocket(_) => {}
+            Found::UdpSocket(socket) => {
+                if let Some(look) = scan.namespaces.get_mut(&socket.netns) {
+                    if scan.udp_sockets < self.limits.sockets {
+                        scan.udp_sockets += 1;
+                        look.namespace.udp.push(udp::Socket::new(&socket));
+                    } else {
+                        self.spaces.dropped += 1;
+                    }
+                }
+            }
         }
     }
 
@@ -134,7 +156,12 @@ impl State {
                     v6only: socket.v6only,
                 });
             }
-            look.add_endpoint(tuple.src.into(), port, socket.v6only, socket.dev);
+            let endpoint = Endpoint {
+                address: tuple.src.into(),
+                port,
+                v6only: socket.v6only,
+            };
+            look.add_endpoint(endpoint, socket.dev, socket.process.as_ref());
             return;
         }
         let pending = Pending::new(socket);
@@ -187,14 +214,13 @@ impl Scan {
 }
 
 impl Look {
-    fn add_endpoint(&mut self, address: Address, port: u16, v6only: bool, dev: u32) {
-        self.namespace.endpoints.insert(Endpoint {
-            address,
-            port,
-            v6only,
-        });
+    fn add_endpoint(&mut self, endpoint: Endpoint, dev: u32, process: Option<&Arc<Process>>) {
         if dev != 0 {
-            self.namespace.device_ports.insert(port);
+            self.namespace.device_ports.insert(endpoint.port);
+        }
+        let holder = self.namespace.endpoints.entry(endpoint).or_default();
+        if holder.is_none() {
+            *holder = process.cloned();
         }
     }
 
@@ -209,6 +235,11 @@ impl Look {
         if pending.phase.is_time_wait() {
             self.namespace.accepted_time_wait += 1;
         }
-        self.add_endpoint(pending.key.src, pending.port, false, pending.key.dev);
+        let endpoint = Endpoint {
+            address: pending.key.src,
+            port: pending.port,
+            v6only: false,
+        };
+        self.add_endpoint(endpoint, pending.key.dev, pending.process.as_ref());
     }
 }

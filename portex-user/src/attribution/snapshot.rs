@@ -196,7 +196,18 @@ pub struct Holder {
     pub cgroup: Option<Arc<str>>,
 }
 
-/// A holder of ports of one space.
+impl Holder {
+    /// Nobody can know who it is.
+    pub fn unknown() -> Self {
+        Self {
+            pid: None,
+            comm: b"unknown".to_vec(),
+            cgroup: None,
+        }
+    }
+}
+
+/// A holder of ports of one space or pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Who.
@@ -246,7 +257,8 @@ pub struct Destination {
     pub ports: u32,
 }
 
-/// The ports that bind() to port 0 of one address can get.
+/// The ports that bind() to port 0 of one address can get; of any address, those that an unbound
+/// socket can get, by listen() or, of UDP, by connect() and sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BindPool {
     /// Inode number of the namespace.
@@ -262,9 +274,11 @@ pub struct BindPool {
     /// Of these, held by any socket or TIME_WAIT that is in the way.
     pub used: u32,
     /// Of the used, those that an explicit bind holds, as far as such binds are known; when there are
-    /// none, nobody has needed the pool so far.
+    /// none, nobody has needed the pool so far. Of UDP, whose sockets all take their ports from pools,
+    /// all that are used.
     pub bound: u32,
-    /// What the next binds can still get; the least, when not exact.
+    /// What the next binds can still get; the least, when not exact. By sockets that share no ports
+    /// and are not bound to a device; of `::`, by those that take IPv4 too.
     pub free: u32,
     /// Whether exactly so many binds succeed from now and the next fails.
     pub exact: bool,
@@ -272,6 +286,15 @@ pub struct BindPool {
     pub failures: Option<u64>,
     /// The same per second, over the latest ten seconds.
     pub failures_per_s: Option<f64>,
-    /// Who holds its ports, most first: up to ten.
+    /// Who holds its ports, most first: up to ten, and only of the sixteen fullest pools of each
+    /// namespace and protocol. A port that several share is counted for one of them.
     pub owners: Vec<Owner>,
+}
+
+impl BindPool {
+    /// Whether anybody has needed it: connections to many destinations fill a pool of TCP that nobody
+    /// binds from.
+    pub fn is_needed(&self) -> bool {
+        self.bound > 0 || self.failures.is_some_and(|failures| failures > 0)
+    }
 }

@@ -1,5 +1,6 @@
 //! Scripted events and scans, and a small kernel as the judge.
 
+mod binds;
 mod bounds;
 mod doubt;
 mod events;
@@ -11,3 +12,4 @@ mod port_maps;
 mod reconciliation;
 mod scans;
 mod script;
+mod udp;

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod log;
 mod observe;
 mod options;
@@ -37,6 +38,7 @@ enum Command {
     Trace(trace::Args),
     Snapshot(snapshot::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Record(record::Args),
     Demo(demo::Args),
     #[command(hide = true)]
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::run(args, cli.verbose),
         Command::Snapshot(args) => snapshot::run(args, cli.verbose),
         Command::Check(args) => return check::run(args, cli.verbose),
+        Command::Doctor(args) => doctor::run(args, cli.verbose),
         Command::Record(args) => record::run(args, cli.verbose),
         Command::Demo(args) => demo::run(args, cli.verbose),
         Command::DemoWorkload { role } => crate::demo::workload::main(role.as_deref()),

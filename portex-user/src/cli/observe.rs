@@ -16,9 +16,10 @@ use crate::{
     attribution::Snapshot,
     clock::Clock,
     escape,
+    event::Losses,
     input::Input,
     inventory::Look,
-    kernel::Session,
+    kernel::{Attached, Options, Session},
     observe::{self, Journal, Model, Scanned, Scanner, Walks, monotonic},
     recording::{Ahead, Header, Pace},
     source::{EventSource as _, Live},
@@ -36,6 +37,18 @@ pub(super) struct Observed {
     how: How,
 }
 
+impl Observed {
+    /// The namespace that is wanted, if it is one.
+    pub(super) fn netns(&self) -> anyhow::Result<Option<u32>> {
+        Ok(self.which.filter()?.netns)
+    }
+
+    /// Settings of a session that is as asked for.
+    pub(super) fn session(&self, verbose: u8) -> Options {
+        self.how.session(None, verbose)
+    }
+}
+
 /// A picture and where it comes from.
 pub(super) struct Picture {
     pub(super) snapshot: Snapshot,
@@ -44,13 +57,34 @@ pub(super) struct Picture {
     pub(super) attach: Option<String>,
     pub(super) time: Timestamp,
     pub(super) uptime: Duration,
+    /// How it was attached while watching.
+    pub(super) attached: Option<Attached>,
+    /// What was lost while watching.
+    pub(super) losses: Losses,
+    /// Why explicit binds are estimated, if they are.
+    pub(super) walks_refused: Option<String>,
 }
 
-/// Looks at the host, watching first when that was asked for.
+/// Looks at the host, watching first when that was asked for. Says how it is attached and what could
+/// not be seen.
 pub(super) fn picture(
     args: &Observed,
     record: Option<&ToFile>,
     verbose: u8,
+) -> anyhow::Result<Picture> {
+    look(args, record, verbose, true)
+}
+
+/// The same, but says how it is attached only: for who tells in its own way what could not be seen.
+pub(super) fn picture_only(args: &Observed, verbose: u8) -> anyhow::Result<Picture> {
+    look(args, None, verbose, false)
+}
+
+fn look(
+    args: &Observed,
+    record: Option<&ToFile>,
+    verbose: u8,
+    talks: bool,
 ) -> anyhow::Result<Picture> {
     let began = monotonic();
     let clock = Clock::default();
@@ -59,17 +93,20 @@ pub(super) fn picture(
         netns: filter.netns,
         owners: true,
     };
-    let (mut snapshot, attach) = if let Some(time) = args.watch {
+    let seen = if let Some(time) = args.watch {
         let record = Record {
             to: record,
             began,
             clock: &clock,
         };
-        let (snapshot, way) = watched(args, time, look, &record, verbose)?;
-        (snapshot, Some(way.to_owned()))
+        watched(args, time, look, &record, verbose)?
     } else {
-        (once(&look, verbose), None)
+        once(&look)
     };
+    if talks && let Some(scanned) = &seen.scanned {
+        tell(scanned, seen.refusal.as_deref(), verbose);
+    }
+    let mut snapshot = seen.snapshot;
     let now = snapshot.time;
     observe::narrow(&mut snapshot, &filter);
     Ok(Picture {
@@ -79,9 +116,26 @@ pub(super) fn picture(
             .release()
             .to_string_lossy()
             .into_owned(),
-        attach,
+        attach: seen
+            .attached
+            .as_ref()
+            .map(|attached| attached.way.name().to_owned()),
         uptime: now.saturating_sub(began),
+        attached: seen.attached,
+        losses: seen.losses,
+        walks_refused: seen.refusal,
     })
+}
+
+/// What was seen, and how.
+struct Seen {
+    snapshot: Snapshot,
+    /// The last scan, unless it was given up.
+    scanned: Option<Scanned>,
+    /// Why explicit binds are estimated, if they are.
+    refusal: Option<String>,
+    attached: Option<Attached>,
+    losses: Losses,
 }
 
 /// What a recording of such a watch has come to in the end.
@@ -104,6 +158,9 @@ pub(super) fn replayed(args: &Observed, recording: &mut Ahead) -> anyhow::Result
         kernel: header.kernel.clone(),
         attach: Some(header.attach.clone()),
         uptime: replayed.at.saturating_sub(header.started()),
+        attached: None,
+        losses: Losses::default(),
+        walks_refused: None,
     })
 }
 
@@ -130,7 +187,7 @@ impl Record<'_> {
 }
 
 /// One scan.
-fn once(look: &Look, verbose: u8) -> Snapshot {
+fn once(look: &Look) -> Seen {
     let mut model = Model::default();
     let mut walks = Walks::default();
     model.take(Input::ScanBegins(monotonic()));
@@ -142,8 +199,13 @@ fn once(look: &Look, verbose: u8) -> Snapshot {
         at: monotonic(),
     });
     let snapshot = model.snapshot(monotonic());
-    tell(&scanned, walks.refusal().map(ToString::to_string), verbose);
-    snapshot
+    Seen {
+        snapshot,
+        scanned: Some(scanned),
+        refusal: walks.refusal().map(ToString::to_string),
+        attached: None,
+        losses: Losses::default(),
+    }
 }
 
 /// Traces for a while; a signal ends that early.
@@ -153,19 +215,19 @@ fn watched(
     look: Look,
     record: &Record<'_>,
     verbose: u8,
-) -> anyhow::Result<(Snapshot, &'static str)> {
+) -> anyhow::Result<Seen> {
     // The model needs everybody's: ports are shared by all processes of a namespace.
     let netns = look.netns;
     let options = args.how.session(netns, verbose);
     runtime()?.block_on(async {
         let (session, ring) = Session::start(&options)?;
-        let way = session.attached().way.name();
+        let attached = session.attached().clone();
         // While there are privileges to make the file.
-        let mut journal = record.begin(way, netns)?;
+        let mut journal = record.begin(attached.way.name(), netns)?;
         let mut scanner = Scanner::start(look)?;
         session.drop_privileges()?;
         let signals = stop::signals(stop::Rest::Work)?;
-        tell_attached(session.attached());
+        tell_attached(&attached);
         let mut live = Live::new(session, ring);
         let stop = async {
             select! {
@@ -180,15 +242,21 @@ fn watched(
         let snapshot = model.snapshot(monotonic());
         live.finish(&mut Vec::new());
         record.end(journal, snapshot.time)?;
-        if let Some(watched) = watched {
-            tell(&watched.scanned, watched.refusal, verbose);
-        }
-        Ok((snapshot, way))
+        let (last, refusal) = watched
+            .map(|watched| (watched.scanned, watched.refusal))
+            .unzip();
+        Ok(Seen {
+            snapshot,
+            scanned: last,
+            refusal: refusal.flatten(),
+            attached: Some(attached),
+            losses: live.losses(),
+        })
     })
 }
 
 /// Says what could not be seen.
-fn tell(scanned: &Scanned, refusal: Option<String>, verbose: u8) {
+fn tell(scanned: &Scanned, refusal: Option<&str>, verbose: u8) {
     if let Some(refusal) = refusal {
         say(&format!(
             "portex: what explicit binds take is estimated, so that no figure is exact: {refusal}"

@@ -134,11 +134,13 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         session.drop_privileges()?;
         let stop = stop::signals(stop::Rest::Write)?;
         tell_attached(session.attached());
-        let mut live = Live::new(session, ring);
+        let live = Live::new(session, ring);
         let totals = if let Some(explainer) = explainer {
+            let live = live.telling_early(explainer.early());
             let mut explained = Explained::new(live, explainer);
             show(&mut explained, args.form(), &filter, limits, stop).await?
         } else {
+            let mut live = live;
             show(&mut live, args.form(), &filter, limits, stop).await?
         };
         tell(&totals, verbose);

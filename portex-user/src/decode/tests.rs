@@ -1,8 +1,10 @@
 use std::net::Ipv4Addr;
 
+use portex_common::CaptureHeader;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::{BuildId, Capture};
 
 fn record(kind: RecordKind) -> Record {
     let mut record = Record {
@@ -179,5 +181,119 @@ proptest! {
             panic!("of a known kind");
         };
         prop_assert_eq!(decode(encode(&event).as_bytes()), Ok(Decoded::Event(event)));
+    }
+}
+
+/// A failure with what was captured of its call.
+fn captured(header: &CaptureHeader, behind: &[u8]) -> Vec<u8> {
+    let mut bytes = record(RecordKind::ConnectFailed).as_bytes().to_vec();
+    for word in [header.ip, header.sp, header.bp] {
+        bytes.extend(word.to_ne_bytes());
+    }
+    bytes.extend(header.fd.to_ne_bytes());
+    for count in [header.user, header.kernel, header.build_ids, header.stack] {
+        bytes.extend(count.to_ne_bytes());
+    }
+    bytes.extend(header.reserved.to_ne_bytes());
+    bytes.extend(behind);
+    bytes
+}
+
+#[test]
+fn what_was_captured_comes_with_the_failure() {
+    let header = CaptureHeader {
+        ip: 0x10,
+        sp: 0x20,
+        bp: 0x30,
+        fd: 7,
+        user: 2,
+        kernel: 1,
+        build_ids: 2,
+        stack: 3,
+        reserved: 0,
+    };
+    let mut behind = Vec::new();
+    for frame in [0x11_u64, 0x12, 0xffff_ffff_8100_0000] {
+        behind.extend(frame.to_ne_bytes());
+    }
+    for (status, offset) in [(1_i32, 0x400_u64), (2, 0x12)] {
+        behind.extend(status.to_ne_bytes());
+        behind.extend([9; 20]);
+        behind.extend(offset.to_ne_bytes());
+    }
+    behind.extend(b"abc");
+    let Ok(Decoded::Event(event)) = decode(&captured(&header, &behind)) else {
+        panic!("no event");
+    };
+    let id = Some([9; 20]);
+    let expected = Capture {
+        fd: Some(7),
+        ip: 0x10,
+        sp: 0x20,
+        bp: 0x30,
+        user: vec![0x11, 0x12],
+        kernel: vec![0xffff_ffff_8100_0000],
+        stack: b"abc".to_vec(),
+        build_ids: vec![
+            BuildId { id, offset: 0x400 },
+            BuildId {
+                id: None,
+                offset: 0x12,
+            },
+        ],
+    };
+    assert_eq!(event.capture.as_deref(), Some(&expected));
+    // One byte less or more than the header says is no sample of ours.
+    let short = &behind[..behind.len() - 1];
+    let long = [&behind[..], b"d"].concat();
+    for odd in [short, &long] {
+        let bytes = captured(&header, odd);
+        assert_eq!(decode(&bytes), Err(DecodeError::Length(bytes.len())));
+    }
+}
+
+#[test]
+fn a_call_without_descriptor_has_none() {
+    let header = CaptureHeader {
+        fd: u32::MAX,
+        ..CaptureHeader::default()
+    };
+    let Ok(Decoded::Event(event)) = decode(&captured(&header, &[])) else {
+        panic!("no event");
+    };
+    assert_eq!(event.capture.as_deref(), Some(&Capture::default()));
+}
+
+#[test]
+fn a_bind_that_fails_says_whether_ports_ran_out() {
+    let told = |errno: u16, port: u16, reason: u8, flags: u8| {
+        let mut failed = record(RecordKind::BindFailed);
+        failed.errno = errno;
+        failed.tuple.sport = port;
+        failed.reason = reason;
+        failed.flags = flags;
+        let event = event(&failed);
+        match event.kind {
+            Kind::BindFailed { call, cause, .. } => (event.proto, call, cause),
+            other => panic!("no failed bind: {other:?}"),
+        }
+    };
+    use {BindCall::*, Cause::*, Proto::*};
+    assert_eq!(told(98, 0, 0, 0), (Tcp, Bind, PoolExhausted));
+    assert_eq!(told(98, 0, 1, 0), (Tcp, Listen, PoolExhausted));
+    assert_eq!(told(98, 80, 1, 0), (Tcp, Listen, PortInUse));
+    assert_eq!(told(11, 0, 2, flag::UDP), (Udp, Autobind, PoolExhausted));
+    assert_eq!(told(99, 0, 0, flag::UDP), (Udp, Bind, AddressNotLocal));
+    assert_eq!(told(13, 80, 0, 0), (Tcp, Bind, Unknown));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_behind_a_record_end_in_an_answer(behind in prop::collection::vec(any::<u8>(), 0..600)) {
+        let mut bytes = record(RecordKind::BindFailed).as_bytes().to_vec();
+        bytes.extend(behind);
+        if let Ok(Decoded::Event(event)) = decode(&bytes) {
+            prop_assert_eq!(event.capture.is_some(), bytes.len() > size_of::<Record>());
+        }
     }
 }

@@ -65,6 +65,8 @@ pub enum FailureColumn {
     Comm,
     /// Network namespace.
     Netns,
+    /// Which call.
+    Call,
     /// Source.
     Source,
     /// Destination.
@@ -82,6 +84,8 @@ pub enum FailureColumn {
 pub enum PoolColumn {
     /// Network namespace.
     Netns,
+    /// Protocol.
+    Proto,
     /// Address.
     Address,
     /// Ports in the range.
@@ -94,6 +98,10 @@ pub enum PoolColumn {
     Free,
     /// Share that is gone.
     Fill,
+    /// Binds that failed.
+    Failures,
+    /// Who holds most of them.
+    Owner,
 }
 
 /// The columns of the table of spaces, from left to right.
@@ -122,7 +130,7 @@ pub const PROCESSES: &[Field<ProcessColumn>] = &[
     Field { column: ProcessColumn::Ports, heading: "PORTS", width: 0, right: true, help: "ports that it holds" },
     Field { column: ProcessColumn::TimeWait, heading: "TW", width: 0, right: true, help: "of these, in TIME_WAIT" },
     Field { column: ProcessColumn::Connects, heading: "NEW/S", width: 0, right: true, help: "ports allocated per second" },
-    Field { column: ProcessColumn::Failures, heading: "FAILED", width: 0, right: true, help: "connects that got no port" },
+    Field { column: ProcessColumn::Failures, heading: "FAILED", width: 0, right: true, help: "connects and binds that got no port" },
     Field { column: ProcessColumn::Search, heading: "SEARCH P99", width: 0, right: true, help: "99 of 100 port searches were shorter" },
     Field { column: ProcessColumn::Destination, heading: "TOP DESTINATION", width: 21, right: false, help: "where most of its ports go" },
 ];
@@ -131,13 +139,14 @@ pub const PROCESSES: &[Field<ProcessColumn>] = &[
 #[rustfmt::skip]
 pub const FAILURES: &[Field<FailureColumn>] = &[
     Field { column: FailureColumn::Time, heading: "TIME", width: 0, right: false, help: "local time of day" },
-    Field { column: FailureColumn::Pid, heading: "PID", width: 0, right: true, help: "process that called connect()" },
+    Field { column: FailureColumn::Pid, heading: "PID", width: 0, right: true, help: "process that called" },
     Field { column: FailureColumn::Comm, heading: "COMM", width: 15, right: false, help: "its thread's name" },
     Field { column: FailureColumn::Netns, heading: "NETNS", width: 10, right: false, help: "network namespace: its name, or its inode number" },
-    Field { column: FailureColumn::Source, heading: "SOURCE", width: 15, right: false, help: "source address, * when there was none; %N when bound to a device (interface index); its port when a bind had chosen one" },
-    Field { column: FailureColumn::Destination, heading: "DESTINATION", width: 21, right: false, help: "destination address and port" },
-    Field { column: FailureColumn::Errno, heading: "ERRNO", width: 0, right: false, help: "what connect() returned" },
-    Field { column: FailureColumn::Cause, heading: "CAUSE", width: 0, right: false, help: "range_exhausted, tuple_in_use, no_source_address, no_memory, unknown" },
+    Field { column: FailureColumn::Call, heading: "CALL", width: 0, right: false, help: "connect; bind; listen; autobind: connect() or a send on an unbound socket of UDP; of TCP unless it says udp" },
+    Field { column: FailureColumn::Source, heading: "SOURCE", width: 15, right: false, help: "source address, * when there was none; %N when bound to a device (interface index); its port when a bind had chosen one, or asked for it" },
+    Field { column: FailureColumn::Destination, heading: "DESTINATION", width: 21, right: false, help: "destination address and port; - of a bind" },
+    Field { column: FailureColumn::Errno, heading: "ERRNO", width: 0, right: false, help: "what the call returned" },
+    Field { column: FailureColumn::Cause, heading: "CAUSE", width: 0, right: false, help: "range_exhausted, tuple_in_use, no_source_address, no_memory; of binds pool_exhausted, port_in_use, address_not_local; unknown" },
     Field { column: FailureColumn::Search, heading: "SEARCH", width: 0, right: true, help: "how long the port search took" },
 ];
 
@@ -145,12 +154,15 @@ pub const FAILURES: &[Field<FailureColumn>] = &[
 #[rustfmt::skip]
 pub const BIND_POOLS: &[Field<PoolColumn>] = &[
     Field { column: PoolColumn::Netns, heading: "NETNS", width: 10, right: false, help: "network namespace: its name, or its inode number" },
-    Field { column: PoolColumn::Address, heading: "ADDRESS", width: 15, right: false, help: "address that is bound to" },
+    Field { column: PoolColumn::Proto, heading: "PROTO", width: 0, right: false, help: "tcp or udp" },
+    Field { column: PoolColumn::Address, heading: "ADDRESS", width: 15, right: false, help: "address that is bound to; 0.0.0.0 and ::, any: what an unbound socket needs" },
     Field { column: PoolColumn::Capacity, heading: "CAPACITY", width: 0, right: true, help: "ports of the range that are not reserved" },
     Field { column: PoolColumn::Used, heading: "USED", width: 0, right: true, help: "of these, held by whatever is in the way of a bind" },
-    Field { column: PoolColumn::Bound, heading: "BOUND", width: 0, right: true, help: "of these, by an explicit bind; pools without any are not shown" },
+    Field { column: PoolColumn::Bound, heading: "BOUND", width: 0, right: true, help: "of these, by an explicit bind, of UDP all; pools without any are not shown unless they refused a bind" },
     Field { column: PoolColumn::Free, heading: "FREE", width: 0, right: true, help: "binds to port 0 that can still get a port; >= when that is a lower bound" },
     Field { column: PoolColumn::Fill, heading: "FILL", width: 0, right: true, help: "share of the ports that the next binds cannot get" },
+    Field { column: PoolColumn::Failures, heading: "FAILED", width: 0, right: true, help: "binds that found no port" },
+    Field { column: PoolColumn::Owner, heading: "TOP OWNER", width: 14, right: false, help: "process that holds most of the ports" },
 ];
 
 /// What the table of spaces can do without, in this order.
@@ -186,6 +198,7 @@ pub const SPARE_FAILURE_COLUMNS: &[FailureColumn] = &[
     FailureColumn::Pid,
     FailureColumn::Comm,
     FailureColumn::Time,
+    FailureColumn::Call,
 ];
 
 /// What the table of bind pools can do without, in this order.
@@ -194,4 +207,6 @@ pub const SPARE_POOL_COLUMNS: &[PoolColumn] = &[
     PoolColumn::Capacity,
     PoolColumn::Used,
     PoolColumn::Netns,
+    PoolColumn::Owner,
+    PoolColumn::Failures,
 ];

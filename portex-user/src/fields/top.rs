@@ -80,8 +80,8 @@ pub const TOP_PROCESSES: &[Field<TopProcessColumn>] = &[
     Field { column: TopProcessColumn::Cell(ProcessColumn::Ports), heading: "PORTS", width: 6, right: true, help: "ports that it holds" },
     Field { column: TopProcessColumn::Cell(ProcessColumn::TimeWait), heading: "TW", width: 6, right: true, help: "of these, in TIME_WAIT" },
     Field { column: TopProcessColumn::Cell(ProcessColumn::Connects), heading: "NEW/S", width: 6, right: true, help: "ports allocated per second" },
-    Field { column: TopProcessColumn::FailureRate, heading: "FAIL/S", width: 7, right: true, help: "connects per second that got no port" },
-    Field { column: TopProcessColumn::Cell(ProcessColumn::Failures), heading: "FAILED", width: 7, right: true, help: "connects that got no port, since portex watches" },
+    Field { column: TopProcessColumn::FailureRate, heading: "FAIL/S", width: 7, right: true, help: "connects and binds per second that got no port" },
+    Field { column: TopProcessColumn::Cell(ProcessColumn::Failures), heading: "FAILED", width: 7, right: true, help: "connects and binds that got no port, since portex watches" },
     Field { column: TopProcessColumn::Cell(ProcessColumn::Search), heading: "SEARCH", width: 7, right: true, help: "99 of 100 port searches were shorter" },
     Field { column: TopProcessColumn::Cell(ProcessColumn::Destination), heading: "TOP DESTINATION", width: 21, right: false, help: "where most of its ports go" },
 ];
@@ -90,13 +90,14 @@ pub const TOP_PROCESSES: &[Field<TopProcessColumn>] = &[
 #[rustfmt::skip]
 pub const TOP_FAILURES: &[Field<FailureColumn>] = &[
     Field { column: FailureColumn::Time, heading: "TIME", width: 12, right: true, help: "local time of day" },
-    Field { column: FailureColumn::Pid, heading: "PID", width: 7, right: true, help: "process that called connect()" },
+    Field { column: FailureColumn::Pid, heading: "PID", width: 7, right: true, help: "process that called" },
     Field { column: FailureColumn::Comm, heading: "COMM", width: 11, right: false, help: "its name" },
     Field { column: FailureColumn::Netns, heading: "NETNS", width: 8, right: false, help: "network namespace: its name, or its inode number" },
-    Field { column: FailureColumn::Source, heading: "SOURCE", width: 13, right: false, help: "source address, with the port where a bind had chosen one; * when there was none" },
-    Field { column: FailureColumn::Destination, heading: "DESTINATION", width: 21, right: false, help: "destination address and port" },
-    Field { column: FailureColumn::Errno, heading: "ERRNO", width: 13, right: false, help: "what connect() returned" },
-    Field { column: FailureColumn::Cause, heading: "CAUSE", width: 17, right: false, help: "range_exhausted: every port is in use or blocked; tuple_in_use: the bound port is in use to this destination; no_source_address: no route or address" },
+    Field { column: FailureColumn::Call, heading: "CALL", width: 12, right: false, help: "connect, bind, listen; autobind: connect() or a send on an unbound socket of UDP" },
+    Field { column: FailureColumn::Source, heading: "SOURCE", width: 13, right: false, help: "source address, with the port where a bind had chosen one or asked for it; * when there was none" },
+    Field { column: FailureColumn::Destination, heading: "DESTINATION", width: 21, right: false, help: "destination address and port; - of a bind" },
+    Field { column: FailureColumn::Errno, heading: "ERRNO", width: 13, right: false, help: "what the call returned" },
+    Field { column: FailureColumn::Cause, heading: "CAUSE", width: 17, right: false, help: "range_exhausted, of binds pool_exhausted: every port is in use or blocked; tuple_in_use: the bound port is in use to this destination; port_in_use: the port asked for is; no_source_address: no route or address" },
     Field { column: FailureColumn::Search, heading: "SEARCH", width: 7, right: true, help: "how long the port search took" },
 ];
 
@@ -111,7 +112,7 @@ pub const TOP_NAMESPACES: &[Field<NamespaceColumn>] = &[
     Field { column: NamespaceColumn::TimeWait, heading: "TW/MAX", width: 13, right: true, help: "TIME_WAITs, of at most tcp_max_tw_buckets" },
     Field { column: NamespaceColumn::Spaces, heading: "SPACES", width: 7, right: true, help: "pairs of a source and a destination" },
     Field { column: NamespaceColumn::Ports, heading: "PORTS", width: 7, right: true, help: "ports held in all of them" },
-    Field { column: NamespaceColumn::Failures, heading: "FAILED", width: 7, right: true, help: "connects that got no port" },
+    Field { column: NamespaceColumn::Failures, heading: "FAILED", width: 7, right: true, help: "connects and binds that got no port" },
     Field { column: NamespaceColumn::Worst, heading: "WORST", width: 6, right: true, help: "fill of the fullest space" },
 ];
 
@@ -119,12 +120,15 @@ pub const TOP_NAMESPACES: &[Field<NamespaceColumn>] = &[
 #[rustfmt::skip]
 pub const TOP_POOLS: &[Field<PoolColumn>] = &[
     Field { column: PoolColumn::Netns, heading: "NETNS", width: 10, right: false, help: "network namespace: its name, or its inode number" },
-    Field { column: PoolColumn::Address, heading: "ADDRESS", width: 15, right: false, help: "address that is bound to" },
+    Field { column: PoolColumn::Proto, heading: "PROTO", width: 6, right: false, help: "tcp or udp" },
+    Field { column: PoolColumn::Address, heading: "ADDRESS", width: 15, right: false, help: "address that is bound to; 0.0.0.0 and ::, any: what an unbound socket needs" },
     Field { column: PoolColumn::Capacity, heading: "CAPACITY", width: 9, right: true, help: "ports of the range that are not reserved" },
     Field { column: PoolColumn::Used, heading: "USED", width: 7, right: true, help: "of these, held by whatever is in the way of a bind" },
-    Field { column: PoolColumn::Bound, heading: "BOUND", width: 7, right: true, help: "of these, by an explicit bind; pools without any are not shown" },
+    Field { column: PoolColumn::Bound, heading: "BOUND", width: 7, right: true, help: "of these, by an explicit bind, of UDP all; pools without any are not shown unless they refused a bind" },
     Field { column: PoolColumn::Free, heading: "FREE", width: 7, right: true, help: "binds to port 0 that can still get a port; >= when that is a lower bound" },
     Field { column: PoolColumn::Fill, heading: "FILL", width: 6, right: true, help: "share of the ports that the next binds cannot get" },
+    Field { column: PoolColumn::Failures, heading: "FAILED", width: 7, right: true, help: "binds that found no port" },
+    Field { column: PoolColumn::Owner, heading: "TOP OWNER", width: 12, right: false, help: "process that holds most of the ports" },
 ];
 
 /// What the list of spaces can do without, in this order.
@@ -162,6 +166,7 @@ pub const SPARE_TOP_FAILURE_COLUMNS: &[FailureColumn] = &[
     FailureColumn::Search,
     FailureColumn::Source,
     FailureColumn::Errno,
+    FailureColumn::Call,
     FailureColumn::Comm,
     FailureColumn::Time,
     FailureColumn::Cause,
@@ -186,5 +191,8 @@ pub const SPARE_TOP_POOL_COLUMNS: &[PoolColumn] = &[
     PoolColumn::Capacity,
     PoolColumn::Used,
     PoolColumn::Netns,
+    PoolColumn::Owner,
+    PoolColumn::Failures,
+    PoolColumn::Proto,
     PoolColumn::Address,
 ];

@@ -31,6 +31,8 @@ pub(super) enum Request {
     Both,
     /// TCP over one family.
     Family(u8),
+    /// UDP over one family.
+    Udp(u8),
 }
 
 impl Request {
@@ -38,7 +40,7 @@ impl Request {
     pub(super) fn kind(self) -> u16 {
         match self {
             Self::Both => TCP,
-            Self::Family(_) => BY_FAMILY,
+            Self::Family(_) | Self::Udp(_) => BY_FAMILY,
         }
     }
 
@@ -48,13 +50,17 @@ impl Request {
         match self {
             // Family, lengths of addresses, extensions, id, states, sequence number.
             Self::Both => [&[0; 4][..], &NO_ID, &states, &[0; 4]].concat(),
-            Self::Family(family) => {
-                let protocol = u8::try_from(libc::IPPROTO_TCP).unwrap_or_default();
-                // Extensions and padding follow the protocol.
-                [&[family, protocol, 0, 0][..], &states, &NO_ID].concat()
-            }
+            Self::Family(family) => by_family(family, libc::IPPROTO_TCP),
+            Self::Udp(family) => by_family(family, libc::IPPROTO_UDP),
         }
     }
+}
+
+fn by_family(family: u8, protocol: i32) -> Vec<u8> {
+    let protocol = u8::try_from(protocol).unwrap_or_default();
+    // Extensions and padding follow the protocol.
+    let begin = [family, protocol, 0, 0];
+    [&begin[..], &STATES.to_ne_bytes(), &NO_ID].concat()
 }
 
 /// Reads a `struct inet_diag_msg` and the attributes behind it. `None` when it is cut short or of
@@ -95,11 +101,11 @@ fn address(family: u8, bytes: &[u8; 16]) -> Option<IpAddr> {
     }
 }
 
-fn v6only(attributes: &[u8]) -> bool {
+fn v6only(attributes: &[u8]) -> Option<bool> {
     NlasIterator::new(attributes)
         .flatten()
         .find(|attribute| attribute.kind() == SKV6ONLY)
-        .is_some_and(|attribute| attribute.value().first().is_some_and(|&value| value != 0))
+        .and_then(|attribute| attribute.value().first().map(|&value| value != 0))
 }
 
 #[cfg(test)]
@@ -139,6 +145,7 @@ mod tests {
         assert_eq!(family.len(), 56);
         assert_eq!(family[..2], [AF_INET, 6]);
         assert_eq!(family[4..8], STATES.to_ne_bytes());
+        assert_eq!(Request::Udp(AF_INET6).payload()[..2], [AF_INET6, 17]);
     }
 
     #[test]
@@ -154,7 +161,7 @@ mod tests {
             state: 6,
             timer: 3,
             expires: Duration::from_millis(59_900),
-            v6only: false,
+            v6only: None,
             inode: 1_234,
         };
         assert_eq!(parse(&bytes), Some(expected));
@@ -165,10 +172,10 @@ mod tests {
         let one = Ipv6Addr::LOCALHOST.octets();
         let mut bytes = message(AF_INET6, &one, &one);
         bytes.extend([5, 0, 8, 0, 1, 0, 0, 0]);
-        assert!(!parse(&bytes).expect("whole").v6only);
+        assert_eq!(parse(&bytes).expect("whole").v6only, None);
         bytes.extend([5, 0, 11, 0, 1]);
         let row = parse(&bytes).expect("whole");
-        assert!(row.v6only);
+        assert_eq!(row.v6only, Some(true));
         assert_eq!(row.src, IpAddr::V6(Ipv6Addr::LOCALHOST));
     }
 

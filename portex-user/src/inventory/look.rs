@@ -37,6 +37,7 @@ pub(super) fn run(look: &Look, sender: SyncSender<Vec<Found>>) -> Report {
         owners,
         report: Report::default(),
     };
+    walk.report.sight.udp = true;
     walk.report.sight.bound_sockets = kernel.is_some_and(|version| version >= TELLS_BOUND);
     let _stopped = walk.through(look, &namespaces);
     walk.finish(look, &namespaces)
@@ -117,16 +118,23 @@ impl Walk {
             rules,
             counters: counters::read(),
         }))?;
-        if sockstat::is_empty() {
-            return ControlFlow::Continue(());
-        }
-        match self.sockets(inode) {
-            Ok(flow) => flow,
-            Err(error) => {
-                self.outbox.push(Found::Unreadable(inode))?;
-                self.hidden(inode, "its sockets", &error)
+        let empty = sockstat::empty();
+        if !empty.tcp {
+            match self.sockets(inode) {
+                Ok(flow) => flow?,
+                Err(error) => {
+                    self.outbox.push(Found::Unreadable(inode))?;
+                    return self.hidden(inode, "its sockets", &error);
+                }
             }
         }
+        if !empty.udp {
+            match self.udp_sockets(inode) {
+                Ok(flow) => flow?,
+                Err(error) => self.without_udp(inode, &error),
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn sockets(&mut self, netns: u32) -> io::Result<ControlFlow<()>> {
@@ -150,10 +158,36 @@ impl Walk {
             Dumped::Interrupted => return Err(io::Error::other("they changed too much meanwhile")),
             Dumped::Unavailable => {
                 report.sight.bound_sockets = false;
-                proc_net::dump(&mut each)?;
+                proc_net::dump(proc_net::TCP, &mut each)?;
             }
         }
         Ok(flow)
+    }
+
+    fn udp_sockets(&mut self, netns: u32) -> io::Result<ControlFlow<()>> {
+        let Self { outbox, owners, .. } = self;
+        let mut flow = ControlFlow::Continue(());
+        let mut each = |row: Row| {
+            let owner = owners.of(row.inode);
+            if let Some(socket) = row.udp_socket(netns, owner) {
+                outbox.sockets += 1;
+                flow = outbox.push(Found::UdpSocket(socket));
+            }
+            flow
+        };
+        match sock_diag::dump_udp(&mut each)? {
+            Dumped::Whole => {}
+            Dumped::Interrupted => return Err(io::Error::other("they changed too much meanwhile")),
+            Dumped::Unavailable => proc_net::dump(proc_net::UDP, &mut each)?,
+        }
+        Ok(flow)
+    }
+
+    /// What was found of TCP stands.
+    fn without_udp(&mut self, inode: u32, error: &io::Error) {
+        self.report.sight.udp = false;
+        let note = format!("network namespace {inode}: its UDP sockets could not be read: {error}");
+        self.report.notes.push(note);
     }
 
     fn hidden(&mut self, inode: u32, what: &str, error: &io::Error) -> ControlFlow<()> {

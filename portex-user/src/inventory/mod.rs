@@ -7,18 +7,22 @@
 //!   them
 //! * `owners`: which process has which socket open
 //! * `rules`: the settings of a namespace; `counters`: what it counts
-//! * `sock_diag` and `inet_diag`: its TCP sockets; `proc_net`: the same where the kernel has no
+//! * `sock_diag` and `inet_diag`: its TCP and UDP sockets; `proc_net`: the same where the kernel has no
 //!   sock_diag; `row`: what both tell of a socket; `sockstat`: whether there are any
 //! * `look`: goes through the namespaces
+//! * `host`, `conntrack` and `addresses`: what else decides about ports there
 //!
 //! Looked up one by one, for who wants to see more:
 //!
 //! * `details`: a process
 //! * `services`: names of ports
 
+mod addresses;
 pub mod cgroups;
+mod conntrack;
 mod counters;
 pub mod details;
+mod host;
 mod inet_diag;
 mod look;
 mod names;
@@ -42,6 +46,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+pub use host::survey;
 
 use crate::found::{Found, Sight};
 

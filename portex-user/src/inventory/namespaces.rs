@@ -166,6 +166,14 @@ impl Namespaces {
         known.name.clone().or_else(of_cgroup).map(Into::into)
     }
 
+    /// Where a namespace can be opened, first those that need no process.
+    pub(super) fn paths(&self, inode: u32) -> impl Iterator<Item = &String> {
+        self.known
+            .get(&inode)
+            .into_iter()
+            .flat_map(|known| &known.paths)
+    }
+
     /// Moves this thread into a namespace.
     pub(super) fn enter(&self, inode: u32) -> Entered {
         let paths = self.known.get(&inode).map(|known| &known.paths);

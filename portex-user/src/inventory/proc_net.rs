@@ -1,4 +1,4 @@
-//! TCP sockets of the namespace that this thread is in, by `/proc/net/tcp` and `tcp6`: for kernels
+//! TCP and UDP sockets of the namespace that this thread is in, by `/proc/net/tcp`, `udp` and so on: for kernels
 //! without sock_diag. Does not tell sockets that are only bound, devices, or `IPV6_V6ONLY`.
 
 use std::{
@@ -14,13 +14,23 @@ use super::row::Row;
 /// A clock tick of the kernel's interface (`USER_HZ` is 100 on every architecture of today).
 const TICK: Duration = Duration::from_millis(10);
 
-/// Has `each` told of every TCP socket.
-pub(super) fn dump(each: &mut impl FnMut(Row) -> ControlFlow<()>) -> io::Result<()> {
-    for name in ["tcp", "tcp6"] {
+/// The files of TCP, of both families.
+pub(super) const TCP: [&str; 2] = ["tcp", "tcp6"];
+/// Those of UDP.
+pub(super) const UDP: [&str; 2] = ["udp", "udp6"];
+
+/// Has `each` told of every socket in these files.
+pub(super) fn dump(
+    names: [&str; 2],
+    each: &mut impl FnMut(Row) -> ControlFlow<()>,
+) -> io::Result<()> {
+    for name in names {
         // Not /proc/net, which is that of the first thread.
         let file = match File::open(format!("/proc/thread-self/net/{name}")) {
             // No IPv6.
-            Err(error) if name == "tcp6" && error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if name.ends_with('6') && error.kind() == io::ErrorKind::NotFound => {
+                continue;
+            }
             file => file?,
         };
         for line in BufReader::with_capacity(64 << 10, file).split(b'\n') {
@@ -54,7 +64,7 @@ fn parse(line: &str) -> Option<Row> {
         state: u8::try_from(state).ok()?,
         timer: u8::try_from(hexadecimal(timer)?).ok()?,
         expires: TICK.saturating_mul(hexadecimal(left)?),
-        v6only: false,
+        v6only: None,
         inode,
     })
 }

@@ -1,10 +1,10 @@
-//! What the kernel tells of a TCP socket, by sock_diag or by `/proc/net/tcp`.
+//! What the kernel tells of a socket, by sock_diag or by `/proc/net/tcp` and `udp`.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
     event::TcpState,
-    found::{Process, Socket, Tuple},
+    found::{Process, Socket, Tuple, UdpSocket},
 };
 
 /// The timer of a TIME_WAIT minisocket (`idiag_timer`, and the same number in `/proc/net/tcp`).
@@ -32,13 +32,13 @@ pub(super) struct Row {
     /// What is left of that timer.
     pub(super) expires: Duration,
     /// `IPV6_V6ONLY`, where it was told.
-    pub(super) v6only: bool,
+    pub(super) v6only: Option<bool>,
     /// Inode number of the socket; 0 when no process has it open.
     pub(super) inode: u32,
 }
 
 impl Row {
-    /// As a socket of a namespace; `None` when it holds no port of its own.
+    /// As a TCP socket of a namespace; `None` when it holds no port of its own.
     ///
     /// Such is a request socket: a SYN that a listener got. It is told as SYN_RECV and has no inode,
     /// unlike a socket in SYN_RECV (two ends that connect to each other at once).
@@ -72,8 +72,21 @@ impl Row {
             },
             dev: self.dev,
             state,
-            v6only: self.v6only,
+            v6only: self.v6only.unwrap_or(false),
             time_wait: (self.timer == TIMER_TIME_WAIT).then_some(self.expires),
+            process,
+        })
+    }
+
+    /// As a UDP socket of a namespace; `None` when it holds no port.
+    pub(super) fn udp_socket(self, netns: u32, process: Option<Arc<Process>>) -> Option<UdpSocket> {
+        let src = self.src.to_canonical();
+        (self.src_port != 0).then(|| UdpSocket {
+            netns,
+            src,
+            port: self.src_port,
+            dev: self.dev,
+            v6only: self.v6only.filter(|_| src.is_ipv6()),
             process,
         })
     }
@@ -100,7 +113,7 @@ mod tests {
             state,
             timer: 0,
             expires: Duration::ZERO,
-            v6only: false,
+            v6only: None,
             inode: 5,
         }
     }
@@ -136,6 +149,20 @@ mod tests {
         let minisocket = socket(row);
         assert_eq!(minisocket.state, TcpState::FinWait2);
         assert_eq!(minisocket.time_wait, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_udp_socket_has_a_local_end_only() {
+        let mut row = row("::ffff:10.0.0.1", "::ffff:10.0.0.2", 1);
+        row.v6only = Some(false);
+        let udp = |row: &Row| row.clone().udp_socket(1, None);
+        let mapped = udp(&row).expect("holds a port");
+        assert_eq!(mapped.src.to_string(), "10.0.0.1");
+        assert_eq!((mapped.port, mapped.v6only), (40_000, None));
+        row.src = "::".parse().expect("an address");
+        assert_eq!(udp(&row).expect("holds a port").v6only, Some(false));
+        row.src_port = 0;
+        assert_eq!(udp(&row), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! TCP sockets of the namespace that this thread is in, by sock_diag (sock_diag(7)).
+//! TCP and UDP sockets of the namespace that this thread is in, by sock_diag (sock_diag(7)).
 
 use std::{io, ops::ControlFlow};
 
@@ -26,7 +26,7 @@ pub(super) enum Dumped {
     Whole,
     /// The kernel said each time that its tables changed too much meanwhile.
     Interrupted,
-    /// This kernel has no sock_diag for TCP. Nothing was told.
+    /// This kernel has no sock_diag for the protocol. Nothing was told.
     Unavailable,
 }
 
@@ -41,19 +41,15 @@ pub(super) fn dump(each: &mut impl FnMut(Row) -> ControlFlow<()>) -> io::Result<
         outcome => return outcome,
     }
     // Should that request go some day: the one that replaced it takes a walk for each family.
-    let ipv4 = match dump.run(family(libc::AF_INET), each) {
-        Err(error) if is_missing(&error) => return Ok(Dumped::Unavailable),
-        outcome => outcome?,
-    };
-    match dump.run(family(libc::AF_INET6), each) {
-        Err(error) if is_missing(&error) => Ok(ipv4),
-        Ok(Dumped::Whole) => Ok(ipv4),
-        outcome => outcome,
-    }
+    dump.families(Request::Family, each)
 }
 
-fn family(number: i32) -> Request {
-    Request::Family(u8::try_from(number).unwrap_or_default())
+/// Has `each` told of every UDP socket that has a port (`udp_dump`), likewise.
+pub(super) fn dump_udp(each: &mut impl FnMut(Row) -> ControlFlow<()>) -> io::Result<Dumped> {
+    match Dump::new() {
+        Err(error) if is_missing(&error) => Ok(Dumped::Unavailable),
+        dump => dump?.families(Request::Udp, each),
+    }
 }
 
 /// What the kernel says when it has no such request, family or protocol.
@@ -87,6 +83,25 @@ impl Dump {
             buffer: Vec::with_capacity(ROOM),
             sequence: 0,
         })
+    }
+
+    /// A walk for each family.
+    fn families(
+        &mut self,
+        request: impl Fn(u8) -> Request,
+        each: &mut impl FnMut(Row) -> ControlFlow<()>,
+    ) -> io::Result<Dumped> {
+        let request = |family| request(u8::try_from(family).unwrap_or_default());
+        let ipv4 = match self.run(request(libc::AF_INET), each) {
+            Err(error) if is_missing(&error) => return Ok(Dumped::Unavailable),
+            outcome => outcome?,
+        };
+        match self.run(request(libc::AF_INET6), each) {
+            // No IPv6.
+            Err(error) if is_missing(&error) => Ok(ipv4),
+            Ok(Dumped::Whole) => Ok(ipv4),
+            outcome => outcome,
+        }
     }
 
     fn run(
@@ -292,8 +307,29 @@ mod tests {
             ports
         };
         assert_eq!(told(&[Request::Both]), expected);
-        let families = [family(libc::AF_INET), family(libc::AF_INET6)];
+        let families = [libc::AF_INET, libc::AF_INET6]
+            .map(|family| Request::Family(u8::try_from(family).expect("small")));
         assert_eq!(told(&families), expected);
+    }
+
+    #[test]
+    fn udp_sockets_are_told_of_with_what_they_take() {
+        let [v4, v6] = ["127.0.0.1:0", "[::]:0"]
+            .map(|address| std::net::UdpSocket::bind(address).expect("a port"));
+        let port = |socket: &std::net::UdpSocket| socket.local_addr().expect("bound").port();
+        let mut rows = Vec::new();
+        let dumped = dump_udp(&mut |row| {
+            if [port(&v4), port(&v6)].contains(&row.src_port) {
+                rows.push((row.src.is_ipv6(), row.src_port, row.v6only));
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(dumped.expect("no error"), Dumped::Whole);
+        let v6only = std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only");
+        let v6only = v6only.is_ok_and(|text| text.trim() == "1");
+        for expected in [(false, port(&v4), None), (true, port(&v6), Some(v6only))] {
+            assert!(rows.contains(&expected), "{rows:?}");
+        }
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 use std::{
     io::Write as _,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
 };
 
 use super::*;
@@ -145,7 +145,7 @@ fn both_sources_tell_the_same() {
         diag.extend(Some(row).filter(ours));
         std::ops::ControlFlow::Continue(())
     });
-    proc_net::dump(&mut |row| {
+    proc_net::dump(proc_net::TCP, &mut |row| {
         proc.extend(Some(row).filter(ours));
         std::ops::ControlFlow::Continue(())
     })
@@ -161,6 +161,55 @@ fn both_sources_tell_the_same() {
                 row.inode,
             )
         };
+        let mut keys: Vec<_> = rows.into_iter().map(key).collect();
+        keys.sort_unstable();
+        keys
+    });
+    assert_eq!(told[1].len(), 3, "{told:?}");
+    if dumped.expect("no error") == sock_diag::Dumped::Whole {
+        assert_eq!(told[0], told[1]);
+    }
+}
+
+#[test]
+fn udp_sockets_are_found_with_their_process() {
+    let bound = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = bound.local_addr().expect("bound").port();
+    let (found, report) = everything(&own());
+    assert!(report.sight.udp);
+    let mut sockets = found.iter().filter_map(|found| match found {
+        Found::UdpSocket(socket) if socket.port == port => Some(socket),
+        _ => None,
+    });
+    let socket = sockets.next().expect("found");
+    assert_eq!(socket.src, IpAddr::from(Ipv4Addr::LOCALHOST));
+    assert_eq!((socket.dev, socket.v6only), (0, None));
+    let process = socket.process.as_ref().expect("it is this one");
+    assert_eq!(process.pid, std::process::id());
+    assert!(sockets.next().is_none());
+}
+
+#[test]
+fn both_sources_tell_the_same_of_udp() {
+    let sockets = ["127.0.0.1:0", "[::1]:0", "[::]:0"]
+        .map(|address| UdpSocket::bind(address).expect("a port"));
+    let bound = sockets
+        .each_ref()
+        .map(|socket| socket.local_addr().expect("bound"));
+    let mut rows = [Vec::new(), Vec::new()];
+    let [diag, proc] = &mut rows;
+    let ours = |row: &row::Row| bound.contains(&SocketAddr::new(row.src, row.src_port));
+    let dumped = sock_diag::dump_udp(&mut |row| {
+        diag.extend(Some(row).filter(ours));
+        std::ops::ControlFlow::Continue(())
+    });
+    proc_net::dump(proc_net::UDP, &mut |row| {
+        proc.extend(Some(row).filter(ours));
+        std::ops::ControlFlow::Continue(())
+    })
+    .expect("there");
+    let told = rows.map(|rows| {
+        let key = |row: row::Row| (row.src_port, row.src, row.dst_port, row.state, row.inode);
         let mut keys: Vec<_> = rows.into_iter().map(key).collect();
         keys.sort_unstable();
         keys

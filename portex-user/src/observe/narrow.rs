@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 
 use crate::{
-    attribution::snapshot::{Holder, Snapshot},
+    attribution::snapshot::{FailedCall, Holder, Snapshot},
     filter::Filter,
 };
 
 /// Leaves out the rows that the filter does not want. A space is wanted for its addresses, and for any
 /// of its owners; what it says of its ports stays whole. A process is wanted for itself, and for a port
-/// in a space that is wanted; a failed allocation as in `portex trace`; a bind pool for its address, in a namespace of what is left.
+/// in a space that is wanted; a failed allocation as in `portex trace`. A bind pool is wanted for its
+/// address, and for any of its owners or in a namespace of what is left; it has no destination, so that
+/// who asks for one does not mean it.
 pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
     let by_owner = filter.pid.is_some() || filter.comm.is_some() || filter.cgroup.is_some();
     let by_address = filter.src.is_some() || filter.dst.is_some();
@@ -39,7 +41,9 @@ pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
     snapshot.failures.retain(|failure| {
         filter.wants_netns(failure.netns)
             && filter.wants_src(failure.src, failure.src_port)
-            && filter.wants_dst(failure.dst, failure.dst_port)
+            && (filter.dst.is_none()
+                || failure.call == FailedCall::Connect
+                    && filter.wants_dst(failure.dst, failure.dst_port))
             && wants(filter, &failure.holder)
     });
     let left: HashSet<u32> = snapshot
@@ -50,8 +54,11 @@ pub fn narrow(snapshot: &mut Snapshot, filter: &Filter) {
         .collect();
     snapshot.bind_pools.retain(|pool| {
         filter.wants_netns(pool.netns)
+            && filter.dst.is_none()
             && filter.wants_src(pool.src, None)
-            && (!by_owner || left.contains(&pool.netns))
+            && (!by_owner
+                || left.contains(&pool.netns)
+                || pool.owners.iter().any(|owner| wants(filter, &owner.holder)))
     });
     snapshot
         .namespaces
@@ -86,8 +93,8 @@ mod tests {
             dst: Some(dst.parse().expect("an endpoint")),
             ..Filter::default()
         };
-        assert_eq!(narrowed(&of("192.0.2.1")), (0, 0, 1, 0));
-        assert_eq!(narrowed(&of("10.0.0.2:443")), (1, 1, 1, 1));
+        assert_eq!(narrowed(&of("192.0.2.1")), (0, 0, 0, 0));
+        assert_eq!(narrowed(&of("10.0.0.2:443")), (1, 1, 0, 1));
         let nobody = Filter {
             comm: Some("no such name".into()),
             ..Filter::default()
@@ -98,5 +105,39 @@ mod tests {
             ..Filter::default()
         };
         assert_eq!(narrowed(&elsewhere), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn who_asks_for_a_destination_does_not_mean_binds() {
+        let failed = |dst: Option<&str>| {
+            let mut snapshot = samples::snapshot();
+            snapshot.failures = vec![samples::failure(), samples::udp_failure()];
+            let dst = dst.map(|dst| dst.parse().expect("an endpoint"));
+            let filter = Filter {
+                dst,
+                ..Filter::default()
+            };
+            narrow(&mut snapshot, &filter);
+            snapshot.failures.len()
+        };
+        assert_eq!(failed(None), 2);
+        assert_eq!(failed(Some("0.0.0.0/0")), 1);
+    }
+
+    #[test]
+    fn a_pool_is_wanted_for_its_owners() {
+        let pools = |comm: &str| {
+            let mut snapshot = samples::snapshot();
+            snapshot.bind_pools = vec![samples::udp_pool()];
+            snapshot.spaces.clear();
+            snapshot.processes.clear();
+            let filter = Filter {
+                comm: Some(comm.into()),
+                ..Filter::default()
+            };
+            narrow(&mut snapshot, &filter);
+            snapshot.bind_pools.len()
+        };
+        assert_eq!((pools("unbound"), pools("nginx")), (1, 0));
     }
 }

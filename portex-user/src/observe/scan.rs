@@ -77,6 +77,7 @@ impl Walks {
             binds: binds.complete,
             bound_sockets: binds.complete && binds.bound_sockets,
             timestamps: time_waits.is_ok_and(|seen| seen.complete) || time_waits.is_err(),
+            udp: false,
             hidden_namespaces: 0,
         };
         seen
@@ -120,6 +121,7 @@ pub fn scan(look: &Look, walks: &mut Walks, take: &mut dyn FnMut(Vec<Found>)) ->
             binds: walked.sight.binds,
             bound_sockets: report.sight.bound_sockets || walked.sight.bound_sockets,
             timestamps: walked.sight.timestamps,
+            udp: report.sight.udp,
             hidden_namespaces: report.sight.hidden_namespaces,
         };
         Scanned { sight, report }

@@ -9,7 +9,7 @@ use super::nanos;
 use crate::clock::Clock;
 
 /// Version of the format that is written.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"\x89portex\n";
 /// Length of the prefix.
@@ -73,7 +73,7 @@ impl Header {
 /// The versions that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    One,
+    Two,
 }
 
 /// What the prefix of a file says.
@@ -115,8 +115,8 @@ pub(super) fn judge(bytes: &[u8]) -> Prefix {
     };
     match u16::from_le_bytes([*v0, *v1]) {
         _ if *magic != MAGIC => Prefix::Foreign,
-        1 if *order == BYTE_ORDER => Prefix::Fits(Format::One),
-        1 => Prefix::ByteOrder,
+        2 if *order == BYTE_ORDER => Prefix::Fits(Format::Two),
+        2 => Prefix::ByteOrder,
         other => Prefix::Version(other),
     }
 }

@@ -240,7 +240,7 @@ impl Reader {
             return Ok(None);
         }
         let read = match self.format {
-            Format::One => entry::read(kind, &self.bytes),
+            Format::Two => entry::read(kind, &self.bytes),
         };
         match read {
             Ok(read) => Ok(Some(read)),

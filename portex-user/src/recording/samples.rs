@@ -235,6 +235,7 @@ pub(crate) fn inputs(times: u64) -> Vec<Input<'static>> {
                 binds: true,
                 bound_sockets: false,
                 timestamps: true,
+                udp: true,
                 hidden_namespaces: 2,
             },
             at: at(110),

@@ -11,7 +11,7 @@ use super::{
     order::{HOLD, Order},
 };
 use crate::{
-    decode::decode,
+    decode::{Decoded, decode},
     event::{Event, Losses, Owner},
     inventory::cgroups::Cgroups,
     kernel::{Ring, Session},
@@ -33,6 +33,8 @@ pub struct Live {
     /// The length of each.
     lengths: Vec<usize>,
     undecodable: u64,
+    /// Is told of processes whose calls fail, before the events are put in order.
+    early: Option<Box<dyn FnMut(&Owner)>>,
     /// Where somebody asks for them.
     cgroups: Option<Cgroups>,
 }
@@ -47,8 +49,16 @@ impl Live {
             batch: BytesMut::new(),
             lengths: Vec::new(),
             undecodable: 0,
+            early: None,
             cgroups: None,
         }
+    }
+
+    /// Tells of processes whose calls fail, where stacks are captured, as soon as it is known.
+    #[must_use]
+    pub fn telling_early(mut self, early: impl FnMut(&Owner) + 'static) -> Self {
+        self.early = Some(Box::new(early));
+        self
     }
 
     /// Takes in what is there. False when it had to stop before the end.
@@ -73,7 +83,14 @@ impl Live {
             };
             rest = behind;
             match decode(sample) {
-                Ok(decoded) => self.order.push(decoded),
+                Ok(decoded) => {
+                    if let (Some(early), Decoded::Event(event)) = (&mut self.early, &decoded)
+                        && event.capture.is_some()
+                    {
+                        early(&event.owner);
+                    }
+                    self.order.push(decoded);
+                }
                 Err(error) => {
                     self.undecodable += 1;
                     warn!("a record is left out: {error}");

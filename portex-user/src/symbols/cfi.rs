@@ -1,4 +1,4 @@
-//! Looks through unwind information (`.eh_frame`) before it is used.
+//! Looks through unwind information (`.eh_frame`, `.debug_frame`) before it is used.
 //!
 //! The crate that evaluates it has no bound on the expressions of a rule: one that jumps back would
 //! never end. Compilers write none that jump, so a file that has one is not used at all, nor one
@@ -14,19 +14,27 @@ struct Common {
     augmented: bool,
 }
 
-/// Whether every entry is well formed and every expression ends. `.eh_frame` as in the Linux
-/// Standard Base, of 64-bit code.
-pub(super) fn is_sound(section: &[u8]) -> bool {
-    walk(section).is_some()
+/// The two forms of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `.eh_frame`, as in the Linux Standard Base.
+    Exceptions,
+    /// `.debug_frame` (DWARF 5, 6.4.1): Go writes no other.
+    Debug,
 }
 
-fn walk(section: &[u8]) -> Option<()> {
+/// Whether every entry is well formed and every expression ends, for 64-bit code.
+pub(super) fn is_sound(section: &[u8], form: Form) -> bool {
+    walk(section, form).is_some()
+}
+
+fn walk(section: &[u8], form: Form) -> Option<()> {
     let mut commons: Vec<Common> = Vec::new();
     let mut at = 0;
     while at < section.len() {
         let length = usize::try_from(u32_at(section, at)?).ok()?;
         if length == 0 {
-            return Some(());
+            return (form == Form::Exceptions).then_some(());
         }
         if length >= 0xffff_fff0 {
             return None;
@@ -35,14 +43,21 @@ fn walk(section: &[u8]) -> Option<()> {
         let entry = section.get(begin..begin.checked_add(length)?)?;
         let id = usize::try_from(u32_at(entry, 0)?).ok()?;
         let mut reader = Reader(entry.get(4..)?);
-        if id == 0 {
-            let common = common(&mut reader, at)?;
+        let is_common = match form {
+            Form::Exceptions => id == 0,
+            Form::Debug => id == 0xffff_ffff,
+        };
+        if is_common {
+            let common = common(&mut reader, at, form)?;
             instructions(reader, common.pointer)?;
             commons.push(common);
         } else {
-            let of = begin.checked_sub(id)?;
-            // Most often the last one.
-            let common = commons.iter().rev().find(|common| common.at == of)?;
+            let of = match form {
+                Form::Exceptions => begin.checked_sub(id)?,
+                Form::Debug => id,
+            };
+            let index = commons.binary_search_by_key(&of, |common| common.at).ok()?;
+            let common = commons.get(index)?;
             reader.pointer(common.pointer)?;
             reader.pointer(common.pointer & 0x0f)?;
             if common.augmented {
@@ -55,11 +70,21 @@ fn walk(section: &[u8]) -> Option<()> {
     Some(())
 }
 
-fn common(reader: &mut Reader<'_>, at: usize) -> Option<Common> {
+fn common(reader: &mut Reader<'_>, at: usize, form: Form) -> Option<Common> {
     let version = reader.byte()?;
     let end = reader.0.iter().position(|&byte| byte == 0)?;
     let augmentation = reader.take(end)?;
+    // Its end.
     reader.byte()?;
+    match (form, version) {
+        (_, 1 | 3) => {}
+        // Sizes of an address and of a segment selector.
+        (Form::Debug, 4) => (reader.take(2)? == [8, 0]).then_some(())?,
+        _ => return None,
+    }
+    if form == Form::Debug && !augmentation.is_empty() {
+        return None;
+    }
     reader.number()?;
     reader.number()?;
     // The register of the return address.
@@ -252,9 +277,15 @@ mod tests {
     fn with_expression(expression: &[u8]) -> Vec<u8> {
         let mut cie = vec![0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b];
         cie.extend([0x0c, 7, 8, 0x90, 1]);
-        let mut section = u32::try_from(cie.len()).expect("short").to_le_bytes().to_vec();
+        let mut section = u32::try_from(cie.len())
+            .expect("short")
+            .to_le_bytes()
+            .to_vec();
         section.append(&mut cie);
-        let mut fde = u32::try_from(section.len() + 4).expect("short").to_le_bytes().to_vec();
+        let mut fde = u32::try_from(section.len() + 4)
+            .expect("short")
+            .to_le_bytes()
+            .to_vec();
         fde.extend([0; 8]);
         fde.push(0);
         fde.push(0x0f);
@@ -268,30 +299,44 @@ mod tests {
 
     #[test]
     fn what_compilers_write_is_sound() {
-        assert!(is_sound(&own()));
+        assert!(is_sound(&own(), Form::Exceptions));
         // Of the procedure linkage table.
         let plt = [0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22];
-        assert!(is_sound(&with_expression(&plt)));
-        assert!(is_sound(&[]));
+        assert!(is_sound(&with_expression(&plt), Form::Exceptions));
+        assert!(is_sound(&[], Form::Exceptions));
     }
 
     #[test]
     fn what_does_not_end_is_not() {
-        assert!(!is_sound(&with_expression(&[0x2f, 0xfd, 0xff])), "skip");
-        assert!(!is_sound(&with_expression(&[0x31, 0x28, 0xfc, 0xff])), "bra");
-        assert!(!is_sound(&with_expression(&[0x98, 0, 0])), "call");
+        assert!(
+            !is_sound(&with_expression(&[0x2f, 0xfd, 0xff]), Form::Exceptions),
+            "skip"
+        );
+        assert!(
+            !is_sound(
+                &with_expression(&[0x31, 0x28, 0xfc, 0xff]),
+                Form::Exceptions
+            ),
+            "bra"
+        );
+        assert!(
+            !is_sound(&with_expression(&[0x98, 0, 0]), Form::Exceptions),
+            "call"
+        );
         let mut section = with_expression(&[0x77, 8]);
         // Another CIE than any that was seen.
         let fde = section.len() - 4 - 17;
-        assert_eq!(u32_at(&section, fde), Some(13 + 4), "{section:x?}");
-        section[fde + 4] -= 1;
-        assert!(!is_sound(&section));
+        assert_eq!(u32_at(&section, fde), Some(18 + 4 + 4), "{section:x?}");
+        assert!(is_sound(&section, Form::Exceptions));
+        section[fde] -= 1;
+        assert!(!is_sound(&section, Form::Exceptions));
     }
 
     proptest! {
         #[test]
         fn anything_is_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            is_sound(&bytes);
+            is_sound(&bytes, Form::Exceptions);
+            is_sound(&bytes, Form::Debug);
         }
 
         #[test]
@@ -300,7 +345,7 @@ mod tests {
             if let Some(byte) = section.get_mut(at) {
                 *byte = to;
             }
-            is_sound(&section);
+            is_sound(&section, Form::Exceptions);
         }
     }
 }

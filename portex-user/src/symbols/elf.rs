@@ -120,7 +120,13 @@ impl Elf {
 impl Section {
     /// Its content as it is in the file, when it is not larger than `most`.
     pub(super) fn content(&self, file: &File, most: u64) -> Option<Vec<u8>> {
-        bytes(file, file.metadata().ok()?.len(), self.offset, self.size, most)
+        bytes(
+            file,
+            file.metadata().ok()?.len(),
+            self.offset,
+            self.size,
+            most,
+        )
     }
 }
 
@@ -192,7 +198,8 @@ fn build_id(mut notes: &[u8]) -> Option<Id> {
         let end = name_end.checked_add(size)?;
         if kind == NT_GNU_BUILD_ID && notes.get(12..12_usize.checked_add(name)?)? == b"GNU\0" {
             let mut id = Id::default();
-            id.get_mut(..size)?.copy_from_slice(notes.get(name_end..end)?);
+            id.get_mut(..size)?
+                .copy_from_slice(notes.get(name_end..end)?);
             return (size > 0).then_some(id);
         }
         notes = notes.get(end.checked_next_multiple_of(4)?..)?;

@@ -2,6 +2,7 @@
 //! take the names away.
 
 use std::{
+    cell::OnceCell,
     fs::File,
     sync::Arc,
     time::{Duration, Instant},
@@ -32,7 +33,7 @@ pub(super) struct Held {
     file: File,
     path: Arc<str>,
     elf: Option<Elf>,
-    unwinder: Option<Option<Box<Unwinder>>>,
+    unwinder: OnceCell<Option<Box<Unwinder>>>,
     names: Option<Names>,
 }
 
@@ -42,7 +43,7 @@ impl Held {
             elf: Elf::read(&file),
             file,
             path,
-            unwinder: None,
+            unwinder: OnceCell::new(),
             names: None,
         }
     }
@@ -59,11 +60,10 @@ impl Held {
 
     /// `None` without unwind information that can be used.
     pub(super) fn unwinder(&mut self) -> Option<&mut Unwinder> {
-        let Self { file, elf, .. } = self;
-        let elf = elf.as_ref()?;
-        self.unwinder
-            .get_or_insert_with(|| Unwinder::new(file, elf).map(Box::new))
-            .as_deref_mut()
+        let elf = self.elf.as_ref()?;
+        let new = || Unwinder::new(&self.file, elf).map(Box::new);
+        self.unwinder.get_or_init(new);
+        self.unwinder.get_mut()?.as_deref_mut()
     }
 }
 

@@ -35,12 +35,7 @@ const PROGRAMS: [&str; 6] = [
 ];
 /// Where some distributions have links to files, by build id.
 const LINKS: [&str; 2] = ["/usr/lib/debug/.build-id", "/usr/lib/.build-id"];
-const LIBRARIES: [&str; 4] = [
-    "/lib/x86_64-linux-gnu",
-    "/lib64",
-    "/usr/lib",
-    "/lib",
-];
+const LIBRARIES: [&str; 4] = ["/lib/x86_64-linux-gnu", "/lib64", "/usr/lib", "/lib"];
 /// What nearly every failing call comes through.
 const LIBRARY_NAMES: [&str; 4] = [
     "libc.so.6",
@@ -49,9 +44,12 @@ const LIBRARY_NAMES: [&str; 4] = [
     "ld-musl-x86_64.so.1",
 ];
 
+/// A file that is held, and its path.
+type Found = (FileId, Arc<str>);
+
 /// Finds files by build id.
 pub(super) struct Host {
-    known: Recent<(Id, Box<[u8]>), Option<(FileId, Arc<str>)>>,
+    known: Recent<(Id, Box<[u8]>), Option<Found>>,
 }
 
 impl Host {
@@ -86,12 +84,15 @@ impl Host {
         }
     }
 
-    fn find(&mut self, id: &Id, comm: &[u8], files: &mut Files) -> Option<(FileId, Arc<str>)> {
+    fn find(&mut self, id: &Id, comm: &[u8], files: &mut Files) -> Option<Found> {
         let key = (*id, Box::from(comm));
         if let Some(known) = self.known.get(&key) {
             // It may have been given up meanwhile.
             let found = known.clone();
-            if found.as_ref().is_none_or(|(file, _)| files.get(*file).is_some()) {
+            if found
+                .as_ref()
+                .is_none_or(|(file, _)| files.get(*file).is_some())
+            {
                 return found;
             }
         }
@@ -101,7 +102,7 @@ impl Host {
     }
 }
 
-fn search(id: &Id, comm: &[u8], files: &mut Files) -> Option<(FileId, Arc<str>)> {
+fn search(id: &Id, comm: &[u8], files: &mut Files) -> Option<Found> {
     if let Some(file) = files.by_build_id(id) {
         let path = files.get(file)?.path();
         return Some((file, path));
@@ -120,7 +121,8 @@ fn search(id: &Id, comm: &[u8], files: &mut Files) -> Option<(FileId, Arc<str>)>
 fn candidates(id: &Id, comm: &[u8]) -> Vec<PathBuf> {
     let links = LINKS.iter().map(|directory| by_build_id(directory, id, ""));
     let name = str::from_utf8(comm).ok();
-    let name = name.filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'));
+    let name =
+        name.filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'));
     let programs = name.into_iter().flat_map(|name| {
         let paths = PROGRAMS.iter();
         paths.map(move |directory| Path::new(directory).join(name))
@@ -161,7 +163,10 @@ fn mappings(
         let before = range.start % PAGE;
         Some(Mapping {
             start: range.start.checked_add(moved)? - before,
-            end: range.end.checked_add(moved)?.checked_next_multiple_of(PAGE)?,
+            end: range
+                .end
+                .checked_add(moved)?
+                .checked_next_multiple_of(PAGE)?,
             offset: offset.checked_sub(before)?,
             code: Code::File(file),
             path: Arc::clone(path),

@@ -18,7 +18,9 @@ use super::{
 const MOST_COMMS: usize = 16;
 /// How often the mappings of a process are read anew at most, whatever makes it doubtful that they
 /// are still the same.
-const AGAIN: Duration = Duration::from_millis(200);
+const AGAIN: Duration = Duration::from_millis(5);
+/// And no more than one part in so many of the time goes into it.
+const SHARE: u32 = 20;
 /// After this, they are read anew when a stack is seen for the first time: libraries come and go.
 const OLD: Duration = Duration::from_secs(5);
 
@@ -26,7 +28,6 @@ const OLD: Duration = Duration::from_secs(5);
 pub(super) struct Image {
     /// No other one has it.
     pub(super) id: u64,
-    start: u32,
     /// Executable ones, by address.
     pub(super) maps: Vec<Mapping>,
     /// Why there are none, or only some.
@@ -34,23 +35,21 @@ pub(super) struct Image {
     /// An exec changes the name, as a rule.
     comms: Vec<Box<[u8]>>,
     read: Instant,
+    /// Reading it.
+    took: Duration,
 }
 
 impl Image {
     /// Of a process that lives, holding its files.
     pub(super) fn read(
-        pid: u32,
-        start: u32,
+        process: (u32, u32),
         comm: &[u8],
         files: &mut Files,
         now: Instant,
     ) -> Result<Self, Arc<str>> {
         let ended = || Arc::from("the process had ended before its mappings were read");
-        let process = Process::open(pid).map_err(|_| ended())?;
-        let started = process.start().map_err(|_| ended())?;
-        if start != 0 && started != start {
-            return Err(ended());
-        }
+        let begin = Instant::now();
+        let process = Process::of(process).map_err(|_| ended())?;
         let maps = process
             .maps()
             .map_err(|error| Arc::from(format!("the mappings of the process: {error}")))?;
@@ -61,29 +60,24 @@ impl Image {
         files.hold(&process, &maps, now);
         Ok(Self {
             id: next(),
-            start: started,
             maps,
             gone: None,
             comms: vec![comm.into()],
             read: now,
+            took: begin.elapsed(),
         })
     }
 
     /// Of one whose mappings are not known.
-    pub(super) fn unknown(start: u32, comm: &[u8], why: Arc<str>, now: Instant) -> Self {
+    pub(super) fn unknown(comm: &[u8], why: Arc<str>, now: Instant) -> Self {
         Self {
             id: next(),
-            start,
             maps: Vec::new(),
             gone: Some(why),
             comms: vec![comm.into()],
             read: now,
+            took: Duration::ZERO,
         }
-    }
-
-    /// Whether it is that of a process with this start; 0 is not known.
-    pub(super) fn is_of(&self, start: u32) -> bool {
-        self.start == start || self.start == 0 || start == 0
     }
 
     pub(super) fn knows(&self, comm: &[u8]) -> bool {
@@ -92,7 +86,7 @@ impl Image {
 
     /// Whether there was time for something to change.
     pub(super) fn may_be_read(&self, now: Instant) -> bool {
-        now.duration_since(self.read) >= AGAIN
+        now.duration_since(self.read) >= AGAIN.max(self.took * SHARE)
     }
 
     pub(super) fn is_old(&self, now: Instant) -> bool {
@@ -113,8 +107,8 @@ impl Image {
                 return true;
             }
             Ok(new) => {
-                self.start = new.start;
                 self.gone = None;
+                self.took = new.took;
             }
             // What was seen while it lived stays.
             Err(_) => {}

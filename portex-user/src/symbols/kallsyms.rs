@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufReader, Read as _},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -65,7 +65,7 @@ impl Kallsyms {
         self.functions.sort_unstable();
     }
 
-    /// `ffffffff81000000 T name	[module]`, of functions.
+    /// `ffffffff81000000 T name`, and `[module]` behind a tab; of functions.
     fn line(&mut self, line: &str) -> Option<()> {
         let (address, rest) = line.trim_end().split_once(' ')?;
         let (kind, name) = rest.split_once(' ')?;
@@ -81,12 +81,18 @@ impl Kallsyms {
     }
 
     fn find(&self, address: u64) -> Option<Function> {
-        let after = self.functions.partition_point(|(start, _)| *start <= address);
+        let after = self
+            .functions
+            .partition_point(|(start, _)| *start <= address);
         let &(start, at) = self.functions.get(after.checked_sub(1)?)?;
         if address - start >= LONGEST {
             return None;
         }
-        let line = self.names.get(usize::try_from(at).ok()?..)?.lines().next()?;
+        let line = self
+            .names
+            .get(usize::try_from(at).ok()?..)?
+            .lines()
+            .next()?;
         let (name, module) = line.split_once('\t').unwrap_or((line, KERNEL));
         Some(Function {
             name: bounded(name),

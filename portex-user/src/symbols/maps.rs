@@ -112,7 +112,9 @@ fn code(path: &[u8], id: FileId, size: u64) -> Code {
             inode: size,
             ..FileId::VDSO
         }),
-        [b'[', rest @ ..] if !rest.starts_with(b"anon") && rest != b"heap]" && rest != b"stack]" => {
+        [b'[', rest @ ..]
+            if !rest.starts_with(b"anon") && rest != b"heap]" && rest != b"stack]" =>
+        {
             Code::Kernel
         }
         // Compilers at run time map memory of their own as often as nothing.
@@ -198,10 +200,11 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
 
         #[test]
         fn mappings_do_not_overlap(lines in proptest::collection::vec((0..64_u64, 0..64_u64), 0..20)) {
-            let text: String = lines
+            let lines: Vec<String> = lines
                 .iter()
-                .map(|(start, end)| format!("{start:x}-{end:x} r-xp 0 0:0 0 \n"))
+                .map(|(start, end)| format!("{start:x}-{end:x} r-xp 0 0:0 0 "))
                 .collect();
+            let text = lines.join("\n");
             let maps = parse(text.as_bytes());
             for pair in maps.windows(2) {
                 prop_assert!(pair[0].end <= pair[1].start);

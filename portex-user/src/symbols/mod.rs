@@ -13,7 +13,7 @@
 //! | `host` | files by build id, for a process that had gone |
 //! | `elf`, `slim` | reading a file; the copy of it that names are looked up in |
 //! | `cfi`, `unwinder`, `walk` | return addresses |
-//! | `names`, `demangle`, `perf_map`, `kallsyms` | names |
+//! | `names`, `demangle`, `perf_map`, `jits`, `kallsyms` | names |
 //! | `naming` | frames from addresses |
 //! | `stack` | the result |
 
@@ -23,6 +23,7 @@ mod elf;
 mod files;
 mod host;
 mod image;
+mod jits;
 mod kallsyms;
 mod maps;
 mod names;
@@ -46,10 +47,11 @@ use crate::event::Capture;
 use files::Files;
 use host::Host;
 use image::Image;
-use naming::{Jits, Named};
+use jits::Jits;
+use naming::Named;
 use recent::Recent;
 use unwinder::Unwinder;
-use walk::Walked;
+use walk::{End, Walked};
 
 /// Module of code that was compiled at run time.
 const JIT: &str = "[jit]";
@@ -66,7 +68,7 @@ const STACKS: usize = 4_096;
 /// that were deleted or replaced since, and CAP_SYSLOG for the kernel's names; what is missing is told
 /// in [`Stack::notes`].
 pub struct Symbolizer {
-    images: Recent<u32, Image>,
+    images: Recent<Process, Image>,
     files: Files,
     host: Host,
     jits: Jits,
@@ -75,6 +77,9 @@ pub struct Symbolizer {
     blind: Unwinder,
     stacks: Recent<Key, Named>,
 }
+
+/// A process by id and start: ids are given out again.
+type Process = (u32, u32);
 
 /// What makes a stack the same.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -110,80 +115,82 @@ impl Symbolizer {
     /// `start` is field 22 of `/proc/PID/stat`, cut to 32 bits, or 0 for not known; `comm` the name of
     /// any of its threads, by which an exec is noticed.
     pub fn keep(&mut self, pid: u32, start: u32, comm: &[u8]) {
-        self.keep_at(pid, start, comm, Instant::now());
+        self.keep_at((pid, start), comm, Instant::now());
     }
 
-    fn keep_at(&mut self, pid: u32, start: u32, comm: &[u8], now: Instant) {
-        if let Some(image) = self.images.get(&pid)
-            && image.is_of(start)
-        {
-            if !image.knows(comm) && image.may_be_read(now) {
-                self.read_anew(pid, start, comm, now);
+    fn keep_at(&mut self, process: Process, comm: &[u8], now: Instant) {
+        match self.images.get(&process) {
+            Some(image) if image.knows(comm) || !image.may_be_read(now) => {}
+            Some(_) => self.read_anew(process, comm, now),
+            None => {
+                let image = Image::read(process, comm, &mut self.files, now)
+                    .unwrap_or_else(|why| Image::unknown(comm, why, now));
+                self.images.insert(process, image);
+                self.jits.keep(process, self.images.get(&process), now);
             }
-            return;
         }
-        self.jits.forget(pid);
-        let image = Image::read(pid, start, comm, &mut self.files, now)
-            .unwrap_or_else(|why| Image::unknown(start, comm, why, now));
-        self.images.insert(pid, image);
-        self.jits.keep(pid, self.images.get(&pid), now);
     }
 
-    fn read_anew(&mut self, pid: u32, start: u32, comm: &[u8], now: Instant) {
-        let new = Image::read(pid, start, comm, &mut self.files, now);
-        if let Some(image) = self.images.get(&pid)
+    fn read_anew(&mut self, process: Process, comm: &[u8], now: Instant) {
+        let new = Image::read(process, comm, &mut self.files, now);
+        if let Some(image) = self.images.get(&process)
             && image.renew(new, comm, now)
         {
-            self.jits.keep(pid, Some(image), now);
+            self.jits.keep(process, Some(image), now);
         }
     }
 
     /// The stack of a captured call. Looked up once for calls that came the same way.
     pub fn stack(&mut self, pid: u32, start: u32, comm: &[u8], capture: &Capture) -> Arc<Stack> {
         let now = Instant::now();
-        self.keep_at(pid, start, comm, now);
-        self.complete(pid, start, comm, capture, now);
-        let mut walked = self.walk(pid, capture);
-        let mut key = self.key(pid, walked, capture);
+        let process = (pid, start);
+        self.keep_at(process, comm, now);
+        self.complete(process, comm, capture, now);
+        let walked = self.walk(process, capture);
+        let doubtful = matches!(walked.end, End::Lost);
+        let mut key = self.key(process, walked, capture);
         if let Some(named) = self.stacks.get(&key)
             && named.is_valid(now)
         {
             return Arc::clone(&named.stack);
         }
-        if self.images.get(&pid).is_some_and(|image| image.is_old(now)) {
-            self.read_anew(pid, start, comm, now);
-            walked = self.walk(pid, capture);
-            key = self.key(pid, walked, capture);
+        let changed = |image: &mut Image| {
+            image.is_old(now) || doubtful && image.gone.is_none() && image.may_be_read(now)
+        };
+        if self.images.get(&process).is_some_and(changed) {
+            self.read_anew(process, comm, now);
+            let walked = self.walk(process, capture);
+            key = self.key(process, walked, capture);
         }
-        let named = self.name(pid, &key, now);
+        let named = self.name(process, &key, now);
         let stack = Arc::clone(&named.stack);
         self.stacks.insert(key, named);
         stack
     }
 
-    fn key(&mut self, pid: u32, user: Walked, capture: &Capture) -> Key {
+    fn key(&mut self, process: Process, user: Walked, capture: &Capture) -> Key {
         let kernel = capture.kernel.iter().take(MOST_FRAMES);
         Key {
-            image: self.images.get(&pid).map_or(u64::MAX, |image| image.id),
+            image: self.images.get(&process).map_or(u64::MAX, |image| image.id),
             user,
             kernel: kernel.copied().collect(),
         }
     }
 
     /// Brings the image up to date when the call came from code that it has not.
-    fn complete(&mut self, pid: u32, start: u32, comm: &[u8], capture: &Capture, now: Instant) {
+    fn complete(&mut self, process: Process, comm: &[u8], capture: &Capture, now: Instant) {
         let known = |image: &Image| {
             let user = capture.user.first().copied();
             let ip = Some(capture.ip).filter(|&ip| ip != 0).or(user);
             ip.is_none_or(|ip| image.has(ip))
         };
-        let Some(image) = self.images.get(&pid) else {
+        let Some(image) = self.images.get(&process) else {
             return;
         };
         if !known(image) && image.may_be_read(now) {
-            self.read_anew(pid, start, comm, now);
+            self.read_anew(process, comm, now);
         }
-        if let Some(image) = self.images.get(&pid)
+        if let Some(image) = self.images.get(&process)
             && image.gone.is_some()
             && !capture.build_ids.is_empty()
         {
@@ -191,19 +198,19 @@ impl Symbolizer {
         }
     }
 
-    fn walk(&mut self, pid: u32, capture: &Capture) -> Walked {
-        match self.images.get(&pid) {
+    fn walk(&mut self, process: Process, capture: &Capture) -> Walked {
+        match self.images.get(&process) {
             Some(image) => walk::walk(image, &mut self.files, &mut self.blind, capture),
             None => Walked::default(),
         }
     }
 
-    fn name(&mut self, pid: u32, key: &Key, now: Instant) -> Named {
-        let Some(image) = self.images.get(&pid) else {
+    fn name(&mut self, process: Process, key: &Key, now: Instant) -> Named {
+        let Some(image) = self.images.get(&process) else {
             return Named::default();
         };
         let mut naming = naming::Naming {
-            pid,
+            process,
             image,
             files: &mut self.files,
             jits: &mut self.jits,

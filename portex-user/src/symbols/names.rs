@@ -145,7 +145,10 @@ fn debug_file(id: &Id) -> Option<ElfResolver> {
 
 /// `DIRECTORY/ab/cdef…SUFFIX`; the zeros that fill an id up are none of it.
 pub(super) fn by_build_id(directory: &str, id: &Id, suffix: &str) -> PathBuf {
-    let length = id.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    let length = id
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |at| at + 1);
     // Ids have 8, 16 or 20 bytes; one of them may end in a zero.
     let length = [8, 16, 20].into_iter().find(|&usual| length <= usual);
     let mut path = String::from(directory);

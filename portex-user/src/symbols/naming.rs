@@ -9,22 +9,21 @@ use super::{
     JIT,
     files::Files,
     image::Image,
+    jits::Jits,
     kallsyms::Kallsyms,
     maps::{self, Code, FileId, Mapping},
-    perf_map::PerfMap,
     process::Process,
-    recent::Recent,
     stack::{Frame, Stack},
     walk::{End, Walked},
 };
 
 /// Notes of one stack.
 const MOST_NOTES: usize = 16;
-/// Perf maps that are held open, at least; at most twice as many.
-const PERF_MAPS: usize = 32;
-/// How long the names of compiled code hold when they were found, and when not.
+/// How long the names of code compiled at run time hold when they were found, and when not.
 const FOUND: Duration = Duration::from_secs(10);
 const NOT_FOUND: Duration = Duration::from_secs(1);
+const HIDDEN: &str = "the kernel hides the addresses of its functions (kernel.kptr_restrict, or \
+                      CAP_SYSLOG is missing)";
 
 /// A stack with names, and how long they hold.
 #[derive(Default)]
@@ -39,50 +38,6 @@ impl Named {
     }
 }
 
-/// The perf maps of processes that compile at run time.
-pub(super) struct Jits {
-    maps: Recent<u32, Jit>,
-}
-
-struct Jit {
-    map: Option<PerfMap>,
-    tried: Instant,
-}
-
-impl Jits {
-    pub(super) fn new() -> Self {
-        Self {
-            maps: Recent::new(PERF_MAPS),
-        }
-    }
-
-    pub(super) fn forget(&mut self, pid: u32) {
-        self.maps.remove(&pid);
-    }
-
-    /// Holds the perf map of a process that has code compiled at run time.
-    pub(super) fn keep(&mut self, pid: u32, image: Option<&mut Image>, now: Instant) {
-        let compiles = |image: &mut Image| image.maps.iter().any(|it| it.code == Code::Jit);
-        self.forget(pid);
-        if image.is_some_and(compiles) {
-            self.get(pid, now);
-        }
-    }
-
-    fn get(&mut self, pid: u32, now: Instant) -> Option<&mut PerfMap> {
-        let tried = |jit: &mut Jit| jit.map.is_some() || now.duration_since(jit.tried) < NOT_FOUND;
-        if !self.maps.get(&pid).is_some_and(tried) {
-            let file = Process::open(pid).and_then(|process| process.perf_map());
-            let jit = Jit {
-                map: file.ok().map(PerfMap::new),
-                tried: now,
-            };
-            self.maps.insert(pid, jit);
-        }
-        self.maps.get(&pid)?.map.as_mut()
-    }
-}
-
 /// Of the frames whose code was compiled at run time, whether all have names.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Compiled {
@@ -94,7 +49,8 @@ pub(super) enum Compiled {
 
 /// What names are looked for with.
 pub(super) struct Naming<'a> {
-    pub(super) pid: u32,
+    /// Id and start; see [`Process::of`].
+    pub(super) process: (u32, u32),
     pub(super) image: &'a Image,
     pub(super) files: &'a mut Files,
     pub(super) jits: &'a mut Jits,
@@ -115,8 +71,14 @@ impl Naming<'_> {
         }
         self.ending(walked);
         let kernel = kernel.iter().enumerate();
-        let kernel = kernel.map(|(index, &address)| self.kernel(address, index == 0)).collect();
+        // It begins with what reads it: programs of portex, and how they are called.
+        let kernel = kernel
+            .map(|(index, &address)| self.kernel(address, index == 0))
+            .skip_while(|frame| frame.module.as_deref() == Some("[bpf]"))
+            .collect();
         let until = match self.compiled {
+            // Of a library that was loaded since, it may lead further.
+            Compiled::None if walked.end == End::Lost => Some(self.now + FOUND),
             Compiled::None => None,
             Compiled::Found => Some(self.now + FOUND),
             Compiled::Missing => Some(self.now + NOT_FOUND),
@@ -147,9 +109,11 @@ impl Naming<'_> {
                 "callers beyond {} frames are left out",
                 super::MOST_FRAMES
             )),
-            End::Cut if walked.by_pointers.is_none() => self.note(
-                "callers further up are missing: their stack was not captured".to_owned(),
-            ),
+            End::Cut if walked.by_pointers.is_none() => {
+                self.note(
+                    "callers further up are missing: their stack was not captured".to_owned(),
+                );
+            }
             End::Lost if walked.by_pointers.is_none() && self.image.gone.is_none() => self.note(
                 "callers further up are missing: no unwind information leads there".to_owned(),
             ),
@@ -161,7 +125,11 @@ impl Naming<'_> {
     fn user(&mut self, frames: &mut Vec<Frame>, address: u64, first: bool) {
         // A return address is that of the instruction after the call, which may be of another line,
         // or of another function.
-        let lookup = if first { address } else { address.wrapping_sub(1) };
+        let lookup = if first {
+            address
+        } else {
+            address.wrapping_sub(1)
+        };
         let unnamed = Frame {
             address,
             ..Frame::default()
@@ -199,7 +167,10 @@ impl Naming<'_> {
         if self.files.get(id).is_none() {
             self.hold(mapping);
         }
-        let address = self.files.get(id).and_then(|held| held.elf()?.address(in_file));
+        let address = self
+            .files
+            .get(id)
+            .and_then(|held| held.elf()?.address(in_file));
         let unnamed = Frame {
             module: Some(Arc::clone(&mapping.path)),
             module_offset: address.unwrap_or(in_file) + past,
@@ -215,7 +186,9 @@ impl Naming<'_> {
             return;
         };
         if mapping.deleted {
-            self.note(format!("{path}: deleted since, named by what is still open"));
+            self.note(format!(
+                "{path}: deleted since, named by what is still open"
+            ));
         }
         let Some(names) = self.files.names(id) else {
             frames.push(unnamed);
@@ -227,7 +200,9 @@ impl Naming<'_> {
             self.note(format!("{path} {note}"));
         }
         if found.is_empty() {
-            self.note(format!("{path}: has no name for some addresses (stripped?)"));
+            self.note(format!(
+                "{path}: has no name for some addresses (stripped?)"
+            ));
             frames.push(unnamed);
             return;
         }
@@ -247,16 +222,15 @@ impl Naming<'_> {
 
     /// Opens a file that was not held any more, or not yet.
     fn hold(&mut self, mapping: &Mapping) {
-        if let Ok(process) = Process::open(self.pid)
-            && process.start().is_ok_and(|start| self.image.is_of(start))
-        {
-            self.files.hold(&process, std::slice::from_ref(mapping), self.now);
+        if let Ok(process) = Process::of(self.process) {
+            self.files
+                .hold(&process, std::slice::from_ref(mapping), self.now);
         }
     }
 
     fn compiled(&mut self, unnamed: Frame, lookup: u64) -> Frame {
         let module = Some(Arc::from(JIT));
-        let map = self.jits.get(self.pid, self.now);
+        let map = self.jits.get(self.process, self.now);
         let has_map = map.is_some();
         if let Some((function, start)) = map.and_then(|map| map.at(lookup, self.now)) {
             if !matches!(self.compiled, Compiled::Missing) {
@@ -280,28 +254,26 @@ impl Naming<'_> {
     }
 
     fn kernel(&mut self, address: u64, first: bool) -> Frame {
-        let lookup = if first { address } else { address.wrapping_sub(1) };
-        match self.kallsyms.at(lookup, self.now) {
-            Some(function) => Frame {
+        let lookup = if first {
+            address
+        } else {
+            address.wrapping_sub(1)
+        };
+        if let Some(function) = self.kallsyms.at(lookup, self.now) {
+            return Frame {
                 address,
                 offset: address - function.start,
                 function: Some(function.name),
                 module: Some(function.module),
                 ..Frame::default()
-            },
-            None => {
-                if self.kallsyms.hidden() {
-                    self.note(
-                        "the kernel hides the addresses of its functions (kernel.kptr_restrict, or \
-                         CAP_SYSLOG is missing)"
-                            .to_owned(),
-                    );
-                }
-                Frame {
-                    address,
-                    ..Frame::default()
-                }
-            }
+            };
+        }
+        if self.kallsyms.hidden() {
+            self.note(HIDDEN.to_owned());
+        }
+        Frame {
+            address,
+            ..Frame::default()
         }
     }
 }

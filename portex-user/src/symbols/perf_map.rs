@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn lines_of_node_and_java_are_read() {
         let mut entries = Entries::default();
-        entries.take(b"7f00 20 LazyCompile:*dial /app/main.js:4:14\n0x8000 0x10 Lapp/Main;::dial\n");
+        entries
+            .take(b"7f00 20 LazyCompile:*dial /app/main.js:4:14\n0x8000 0x10 Lapp/Main;::dial\n");
         let js = "LazyCompile:*dial /app/main.js:4:14";
         assert_eq!(name(&entries, 0x7eff), None);
         assert_eq!(name(&entries, 0x7f1f).as_deref(), Some(js));
@@ -175,7 +176,9 @@ mod tests {
     fn later_code_replaces_what_was_there() {
         let mut entries = Entries::default();
         entries.take(b"100 20 a\n120 20 b\n140 20 c\n110 38 d\n");
-        let names: Vec<_> = [0x100, 0x118, 0x130, 0x147, 0x148].map(|at| name(&entries, at)).into();
+        let names: Vec<_> = [0x100, 0x118, 0x130, 0x147, 0x148]
+            .map(|at| name(&entries, at))
+            .into();
         let d = Some(String::from("d"));
         assert_eq!(names, [None, d.clone(), d.clone(), d, None]);
         assert_eq!(entries.bytes, 1);

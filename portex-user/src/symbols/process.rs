@@ -43,6 +43,16 @@ impl Process {
         Ok(Self { directory })
     }
 
+    /// That of this id and start; a start of 0 is any.
+    pub(super) fn of((pid, start): (u32, u32)) -> io::Result<Self> {
+        let process = Self::open(pid)?;
+        let started = process.start()?;
+        if start == 0 || started == start {
+            return Ok(process);
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let mut content = Vec::new();
@@ -154,8 +164,8 @@ fn start(stat: &[u8]) -> Option<u32> {
     let close = stat.iter().rposition(|&byte| byte == b')')?;
     let rest = str::from_utf8(stat.get(close + 1..)?).ok()?;
     // From field 3 on.
-    let start: u64 = rest.split_ascii_whitespace().nth(22 - 3)?.parse().ok()?;
-    let [a, b, c, d, ..] = start.to_le_bytes();
+    let ticks: u64 = rest.split_ascii_whitespace().nth(22 - 3)?.parse().ok()?;
+    let [a, b, c, d, ..] = ticks.to_le_bytes();
     Some(u32::from_le_bytes([a, b, c, d]))
 }
 

@@ -112,7 +112,8 @@ fn build(file: &File, elf: &Elf, sections: &[&Section]) -> Option<(File, u64)> {
         out.write_all(&content).ok()?;
         // Tables are read in place: aligned.
         let padding = size.next_multiple_of(16) - size;
-        out.write_all(&[0; 16][..usize::try_from(padding).ok()?]).ok()?;
+        out.write_all(&[0; 16][..usize::try_from(padding).ok()?])
+            .ok()?;
         at += size + padding;
     }
     let strings = Section {
@@ -129,7 +130,12 @@ fn build(file: &File, elf: &Elf, sections: &[&Section]) -> Option<(File, u64)> {
     names.extend(b".shstrtab\0");
     let size = names.len().next_multiple_of(16);
     names.resize(size, 0);
-    header(&mut table, name, &strings, (at, u64::try_from(size).ok()?, 0))?;
+    header(
+        &mut table,
+        name,
+        &strings,
+        (at, u64::try_from(size).ok()?, 0),
+    )?;
     out.write_all(&names).ok()?;
     at += u64::try_from(size).ok()?;
     out.write_all(&table).ok()?;
@@ -170,7 +176,8 @@ fn header(
     Some(())
 }
 
-fn content(file: &File, section: &Section, room: u64) -> Option<Vec<u8>> {
+/// What is in a section, uncompressed, when it is not larger than `room`.
+pub(super) fn content(file: &File, section: &Section, room: u64) -> Option<Vec<u8>> {
     let content = section.content(file, room)?;
     if section.flags & SHF_COMPRESSED == 0 {
         return Some(content);
@@ -182,6 +189,8 @@ fn content(file: &File, section: &Section, room: u64) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     let compressed = content.get(COMPRESSION_HEADER..)?;
     // What it says is not what it need be.
-    let read = ZlibDecoder::new(compressed).take(size).read_to_end(&mut plain);
+    let read = ZlibDecoder::new(compressed)
+        .take(size)
+        .read_to_end(&mut plain);
     (u64::try_from(read.ok()?).ok()? == size).then_some(plain)
 }

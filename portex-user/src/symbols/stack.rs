@@ -59,11 +59,12 @@ pub struct Place {
 struct Step {
     module: Option<Arc<str>>,
     function: Option<Arc<str>>,
-    offset: u64,
+    /// Line, where there is one; without a name, the offset in the module.
+    at: u64,
 }
 
 impl Stack {
-    pub(super) fn new(user: Vec<Frame>, kernel: Vec<Frame>, notes: Vec<String>) -> Self {
+    pub(crate) fn new(user: Vec<Frame>, kernel: Vec<Frame>, notes: Vec<String>) -> Self {
         Self {
             place: Place::of(&user),
             user,
@@ -72,8 +73,8 @@ impl Stack {
         }
     }
 
-    /// What stacks of the same place have in common: the user frames by function, offset and module,
-    /// without addresses. Compiled at run time, code has no fixed offsets: its name alone counts.
+    /// What stacks of the same place have in common: the user frames by module, function and, where it is
+    /// known, line. Not by instruction: a compiler may write one call of the source several times.
     pub fn place(&self) -> Place {
         self.place.clone()
     }
@@ -134,14 +135,12 @@ impl Place {
 
 impl Step {
     fn of(frame: &Frame) -> Self {
-        let fixed = frame.module.as_deref().is_some_and(|it| it != super::JIT);
         Self {
             module: frame.module.clone(),
             function: frame.function.clone(),
-            offset: match (fixed, &frame.function) {
-                (false, _) => 0,
-                (true, Some(_)) => frame.offset,
-                (true, None) => frame.module_offset,
+            at: match &frame.function {
+                Some(_) => frame.line.unwrap_or(0).into(),
+                None => frame.module_offset,
             },
         }
     }
@@ -166,7 +165,7 @@ impl fmt::Debug for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = self.steps.iter();
         out.debug_list()
-            .entries(steps.map(|step| (&step.module, &step.function, step.offset)))
+            .entries(steps.map(|step| (&step.module, &step.function, step.at)))
             .finish()
     }
 }
@@ -193,7 +192,8 @@ impl fmt::Write for Bounded {
             return Ok(());
         }
         let cut = (0..=room).rev().find(|&at| text.is_char_boundary(at));
-        self.text.push_str(text.get(..cut.unwrap_or(0)).unwrap_or(""));
+        self.text
+            .push_str(text.get(..cut.unwrap_or(0)).unwrap_or(""));
         Err(fmt::Error)
     }
 }

@@ -7,7 +7,11 @@ use framehop::{
     x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64},
 };
 
-use super::{cfi, elf::Elf};
+use super::{
+    cfi::{self, Form},
+    elf::{Elf, Section},
+    slim,
+};
 
 /// Larger unwind information is not read; browsers have about 30 MiB.
 const MOST: u64 = 64 << 20;
@@ -36,22 +40,37 @@ pub(super) enum Step {
 impl Unwinder {
     /// `None` without unwind information that can be used.
     pub(super) fn new(file: &File, elf: &Elf) -> Option<Self> {
-        let section = elf.section(b".eh_frame")?;
-        let content = section.content(file, MOST)?;
-        if !cfi::is_sound(&content) {
+        let (exceptions, debug) = (elf.section(b".eh_frame"), elf.section(b".debug_frame"));
+        // A program in Go may have a little C in it, and the other way round.
+        let size = |section: Option<&Section>| section.map_or(0, |section| section.size);
+        let (section, form) = if size(debug) > size(exceptions) {
+            (debug?, Form::Debug)
+        } else {
+            (exceptions?, Form::Exceptions)
+        };
+        let content = slim::content(file, section, MOST)?;
+        if !cfi::is_sound(&content, form) {
             return None;
         }
+        let (eh_frame, debug_frame) = match form {
+            Form::Exceptions => (Some(content), None),
+            Form::Debug => (None, Some(content)),
+        };
         let range = |name: &[u8]| {
             let section = elf.section(name)?;
             Some(section.address..section.address.checked_add(section.size)?)
         };
-        let base = elf.base();
+        // Offsets from it have 32 bits. What a linker left out is said to be at 0.
+        let base = Some(elf.base())
+            .filter(|base| *base >= 1 << 31)
+            .unwrap_or(0);
         let info = ExplicitModuleSectionInfo {
             base_svma: base,
             text_svma: range(b".text"),
             got_svma: range(b".got"),
             eh_frame_svma: range(b".eh_frame"),
-            eh_frame: Some(content),
+            eh_frame,
+            debug_frame,
             // Without .eh_frame_hdr: what it points to need not be an entry that was looked at.
             ..ExplicitModuleSectionInfo::default()
         };

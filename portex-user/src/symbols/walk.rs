@@ -89,7 +89,11 @@ fn unwind(image: &Image, files: &mut Files, blind: &mut Unwinder, capture: &Capt
     };
     Walked {
         addresses,
-        end: if end == End::Lost && cut { End::Cut } else { end },
+        end: if end == End::Lost && cut {
+            End::Cut
+        } else {
+            end
+        },
         by_pointers: None,
     }
 }

@@ -2,14 +2,19 @@
 
 use std::fmt::Write as _;
 
+use self::ports::Ports;
 use super::snapshot::{
     names::{self, Names, fit},
-    numbers::{brief, percent, share},
+    numbers::brief,
 };
 use crate::{
     attribution::snapshot::{BindPool, Snapshot, Space},
     escape,
+    event::Proto,
 };
+
+mod failures;
+mod ports;
 
 /// The longest problem of an UNKNOWN line, in characters: some agents cut at 1 KiB.
 const LONGEST: usize = 600;
@@ -58,8 +63,8 @@ impl Status {
     }
 }
 
-/// Judges the fullest space and the fullest bind pool by the thresholds; a connect() that got no port
-/// is critical. The line has no line feed at its end.
+/// Judges the fullest space and the fullest bind pool of each protocol by the thresholds; a connect() or
+/// bind that got no port is critical. The line has no line feed at its end.
 pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
     let shares = 0.0..=1.0;
     if !shares.contains(&thresholds.warn) || !shares.contains(&thresholds.crit) {
@@ -67,19 +72,20 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
         return (Status::Unknown, unknown(problem));
     }
     let names = Names::of(snapshot);
-    let space = fullest(&snapshot.spaces, Ports::of_space);
-    // A pool that nobody binds from is of no account: connections to many destinations fill it.
-    let in_use: Vec<_> = snapshot
-        .bind_pools
-        .iter()
-        .filter(|pool| pool.bound > 0)
-        .cloned()
-        .collect();
-    let pool = fullest(&in_use, Ports::of_pool);
+    let space = fullest(snapshot.spaces.iter(), Ports::of_space);
+    let pools = [(Proto::Tcp, "pool"), (Proto::Udp, "udp_pool")].map(|(proto, label)| {
+        let of_it = snapshot.bind_pools.iter();
+        let of_it = of_it.filter(|pool| pool.proto == proto && pool.is_needed());
+        (label, fullest(of_it, Ports::of_pool))
+    });
 
     let mut status = Status::Ok;
     let mut said = Vec::new();
-    if let Some(failures) = failures(snapshot, &names) {
+    let failures = [failures::connects, failures::binds];
+    for failures in failures
+        .into_iter()
+        .filter_map(|told| told(snapshot, &names))
+    {
         status = Status::Critical;
         said.push(failures);
     }
@@ -90,7 +96,7 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
         }
         None => said.push("no outbound connections".to_owned()),
     }
-    if let Some((pool, ports)) = pool {
+    for (pool, ports) in pools.iter().filter_map(|(_, fullest)| *fullest) {
         let alarm = ports.judge(thresholds);
         if alarm > Status::Ok {
             status = status.max(alarm);
@@ -116,8 +122,10 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
     if let Some((_, ports)) = space {
         ports.measure(&mut line, "space", thresholds);
     }
-    if let Some((_, ports)) = pool {
-        ports.measure(&mut line, "pool", thresholds);
+    for (label, fullest) in pools {
+        if let Some((_, ports)) = fullest {
+            ports.measure(&mut line, label, thresholds);
+        }
     }
     let waiting = snapshot.namespaces.iter().map(|n| u64::from(n.time_wait));
     // Writing to a String cannot fail.
@@ -127,6 +135,9 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> (Status, String) {
         let failed = failures.fold(0, u64::saturating_add);
         // No `c`: that is for a counter that goes on from run to run.
         let _ok = write!(line, " failures={failed};;0;0");
+        let failures = snapshot.bind_pools.iter().filter_map(|pool| pool.failures);
+        let failed = failures.fold(0, u64::saturating_add);
+        let _ok = write!(line, " bind_failures={failed};;0;0");
     }
     (status, line)
 }
@@ -144,87 +155,11 @@ fn line(status: Status, text: &str) -> String {
     format!("PORTEX {} - {text}", status.name())
 }
 
-/// Ports of a range, and how many are left.
-#[derive(Clone, Copy)]
-struct Ports {
-    capacity: u32,
-    free: u32,
-    exact: bool,
-}
-
-impl Ports {
-    fn of_space(space: &Space) -> Self {
-        Self {
-            capacity: space.capacity,
-            free: space.free,
-            exact: space.exact,
-        }
-    }
-
-    fn of_pool(pool: &BindPool) -> Self {
-        Self {
-            capacity: pool.capacity,
-            free: pool.free,
-            exact: pool.exact,
-        }
-    }
-
-    fn share(self) -> f64 {
-        share(self.capacity, self.free)
-    }
-
-    fn judge(self, thresholds: &Thresholds) -> Status {
-        if self.free < self.enough(thresholds.crit) {
-            Status::Critical
-        } else if self.free < self.enough(thresholds.warn) {
-            Status::Warning
-        } else {
-            Status::Ok
-        }
-    }
-
-    /// The fewest free ports with which the taken ones are below a share.
-    fn enough(self, threshold: f64) -> u32 {
-        // What is whole in decimal may be a little more in binary.
-        let taken = (f64::from(self.capacity) * threshold - 1e-6)
-            .ceil()
-            .max(0.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number from 0 to the capacity"
-        )]
-        let taken = taken as u32;
-        self.capacity - taken + 1
-    }
-
-    /// Performance data, `label=value;warn;crit;min;max`: `80` is an alarm above, `5647:` below.
-    fn measure(self, line: &mut String, label: &str, thresholds: &Thresholds) {
-        let Self { capacity, free, .. } = self;
-        let fill = percent(self.share());
-        let (warn, crit) = (rounded(thresholds.warn), rounded(thresholds.crit));
-        let (enough, least) = (self.enough(thresholds.warn), self.enough(thresholds.crit));
-        let _ok = write!(
-            line,
-            " {label}_fill={fill};{warn};{crit};0;100 {label}_free={free};{enough}:;{least}:;0;{capacity}"
-        );
-    }
-
-    fn text(self) -> String {
-        let Self { capacity, free, .. } = self;
-        let bound = if self.exact { "" } else { " (lower bound)" };
-        let fill = percent(self.share());
-        format!("{fill} of {capacity} ports, {free} free{bound}")
-    }
-}
-
-/// A share in per cent, to a thousandth.
-fn rounded(share: f64) -> f64 {
-    (share * 1e5).round() / 1e3
-}
-
-fn fullest<T>(items: &[T], ports: impl Fn(&T) -> Ports) -> Option<(&T, Ports)> {
-    let all = items.iter().map(|item| (item, ports(item)));
+fn fullest<'a, T>(
+    items: impl Iterator<Item = &'a T>,
+    ports: impl Fn(&T) -> Ports,
+) -> Option<(&'a T, Ports)> {
+    let all = items.map(|item| (item, ports(item)));
     all.reduce(|most, next| {
         if next.1.share() > most.1.share() {
             next
@@ -250,31 +185,17 @@ fn space_text(space: &Space, ports: Ports, names: &Names<'_>) -> String {
 }
 
 fn pool_text(pool: &BindPool, ports: Ports, names: &Names<'_>) -> String {
-    let netns = names.shown(pool.netns);
-    format!("bind pool {} ({netns}): {}", pool.src, ports.text())
+    let name = pool_name(pool, names);
+    let owner = pool.owners.first().map_or(String::new(), |owner| {
+        format!(", most held by {}", names::holder(&owner.holder))
+    });
+    format!("bind pool {name}: {}{owner}", ports.text())
 }
 
-/// How many connect() got no port, where most of them, and which process of that namespace had most.
-fn failures(snapshot: &Snapshot, names: &Names<'_>) -> Option<String> {
-    let count = |space: &Space| space.failures.unwrap_or(0);
-    let failing = || snapshot.spaces.iter().filter(|space| count(space) > 0);
-    let total: u64 = failing().map(count).sum();
-    let space = failing().max_by_key(|space| (count(space), space.used))?;
-    let most = if failing().count() > 1 { ", most" } else { "" };
-    let process = snapshot
-        .processes
-        .iter()
-        .filter(|process| process.netns == space.netns)
-        .filter(|process| process.failures.is_some_and(|count| count > 0))
-        .max_by_key(|process| (process.failures, process.ports))
-        .map_or(String::new(), |process| {
-            format!(", {}", names::holder(&process.holder))
-        });
-    let route = names::route(space);
-    let netns = names.shown(space.netns);
-    Some(format!(
-        "{total} connect() got no port{most}: {route} ({netns}){process}"
-    ))
+/// `udp 0.0.0.0 (host)`.
+fn pool_name(pool: &BindPool, names: &Names<'_>) -> String {
+    let netns = names.shown(pool.netns);
+    format!("{} {} ({netns})", pool.proto.name(), pool.src)
 }
 
 #[cfg(test)]

@@ -131,18 +131,24 @@ impl<W: io::Write> Groups<W> {
     }
 
     fn write_json(&mut self, clock: &Clock) -> io::Result<()> {
-        let lines: Vec<Line<'_>> = self
-            .sorted()
-            .into_iter()
-            .map(|(key, group)| Line { key, group, clock })
-            .collect();
+        let groups = self.sorted();
+        let told = groups.iter().map(|(_, group)| group.last).max();
+        let told = told.unwrap_or_default();
+        let lines = groups.into_iter().map(|(key, group)| Line {
+            key,
+            group,
+            clock,
+            told,
+        });
         let mut text = Vec::new();
-        for line in &lines {
-            json::write_line(&mut text, line)?;
+        for line in lines {
+            json::write_line(&mut text, &line)?;
         }
         self.out.write_all(&text)?;
+        let now = rfc3339(clock.timestamp(told));
         if self.left_out > 0 {
             let left_out = Lost {
+                time: now.clone(),
                 event: "lost",
                 kind: "group",
                 count: self.left_out,
@@ -151,6 +157,7 @@ impl<W: io::Write> Groups<W> {
         }
         for (&kind, &count) in &self.losses {
             let lost = Lost {
+                time: now.clone(),
                 event: "lost",
                 kind,
                 count,
@@ -267,8 +274,12 @@ impl Group {
         };
         writeln!(
             out,
-            "\n{on}{} times {} {}: {} {}{off}",
-            self.count,
+            "\n{on}{} {} {}: {} {}{off}",
+            if self.count == 1 {
+                "once".into()
+            } else {
+                format!("{} times", self.count)
+            },
             key.proto.name(),
             key.call,
             errno_name(key.errno),
@@ -299,6 +310,7 @@ impl Group {
 
 #[derive(Serialize)]
 struct Lost {
+    time: String,
     event: &'static str,
     kind: &'static str,
     count: u64,
@@ -308,11 +320,17 @@ struct Line<'a> {
     key: &'a Key,
     group: &'a Group,
     clock: &'a Clock,
+    told: Duration,
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { key, group, clock } = self;
+        let Self {
+            key,
+            group,
+            clock,
+            told,
+        } = self;
         let time = |at| rfc3339(clock.timestamp(at));
         let mut pids: Vec<u32> = group.pids.iter().copied().collect();
         pids.sort_unstable();
@@ -327,6 +345,8 @@ impl Serialize for Line<'_> {
             })
             .collect();
         let mut map = serializer.serialize_map(None)?;
+        // When it is told: groups are not in the order of time.
+        map.serialize_entry("time", &time(*told))?;
         map.serialize_entry("event", "failure_group")?;
         map.serialize_entry("count", &group.count)?;
         map.serialize_entry("first", &time(group.first))?;

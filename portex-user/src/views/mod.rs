@@ -3,6 +3,7 @@
 
 mod call;
 pub mod check;
+pub mod doctor;
 mod groups;
 mod json;
 pub mod snapshot;

@@ -2,6 +2,8 @@ use std::{net::Ipv6Addr, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 
+mod calls;
+
 use super::*;
 use crate::event::{Cause, Kind, Restrictions, RingFull, TcpState, samples};
 
@@ -16,6 +18,7 @@ fn json(event: &Event, cgroup: Option<&str>) -> String {
     let context = Context {
         clock: &clock,
         cgroup,
+        call: None,
     };
     Json::new(&mut out)
         .event(event, context)
@@ -35,6 +38,7 @@ fn text(events: &[Event], color: bool) -> String {
         let context = Context {
             clock: &clock,
             cgroup: None,
+            call: None,
         };
         view.event(event, context).expect("writes to memory");
     }

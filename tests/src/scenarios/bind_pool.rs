@@ -35,7 +35,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<()> {
                 bail!("the workload is not as meant: {facts:?}");
             };
             // An address that no socket has is not listed.
-            let is_of = |pool: &&BindPool| (pool.netns, pool.src) == (netns.inode(), at.into());
+            let is_of = |pool: &&BindPool| {
+                pool.proto == "tcp" && (pool.netns, pool.src) == (netns.inode(), at.into())
+            };
             if let Some(pool) = snapshot.bind_pools.iter().find(is_of) {
                 ensure!(
                     pool.free == *binds || !pool.exact && pool.free < *binds,

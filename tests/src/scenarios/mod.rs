@@ -8,6 +8,7 @@ mod cleanup;
 mod crowd;
 mod demo;
 mod demo_screen;
+mod doctor;
 mod errors;
 mod failures;
 mod filters;
@@ -27,12 +28,14 @@ mod released;
 mod replay_screen;
 mod retry;
 mod same_tuple;
+mod stacks;
 mod states;
 mod time_wait;
 mod time_wait_ends;
 mod top_plain;
 mod top_restored;
 mod top_screen;
+mod udp_pool;
 
 use std::net::SocketAddr;
 
@@ -122,6 +125,13 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("released_by_peer", Body::Shared(released::by_peer)),
     scenario("reset_in_fin_wait2", Body::Shared(released::in_fin_wait2)),
     scenario("ordered", Body::Shared(ordered::run)),
+    scenario("stacks_own", Body::Alone(stacks::own)),
+    scenario("stacks_grouped", Body::Alone(stacks::grouped)),
+    scenario("stacks_storm", Body::Alone(stacks::storm)),
+    scenario("stacks_programs", Body::Once(stacks::programs)),
+    scenario("stacks_kept", Body::Once(stacks::kept)),
+    scenario("stacks_jit", Body::Once(stacks::jit)),
+    scenario("stacks_node", Body::Once(stacks::node)),
     scenario("states", Body::Alone(states::run)),
     scenario("ring_loss", Body::Alone(loss::run)),
     scenario("table_full", Body::Alone(full::table)),
@@ -140,6 +150,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("tracefs_missing", Body::Alone(hooks_off::tracefs_missing)),
     scenario("port_space", Body::Alone(port_space::run)),
     scenario("bind_pool", Body::Once(bind_pool::run)),
+    scenario("udp_pool", Body::Once(udp_pool::run)),
     scenario("time_wait_owner", Body::Alone(port_owners::time_wait)),
     scenario("older_time_wait_unknown", Body::Alone(port_owners::older)),
     scenario(
@@ -168,6 +179,81 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("top_panic", Body::Once(top_restored::panics)),
     scenario("replay_screen", Body::Once(replay_screen::run)),
     scenario("demo_screen", Body::Once(demo_screen::run)),
+    scenario("doctor_attach", Body::Once(doctor::here::attach)),
+    scenario(
+        "doctor_capabilities",
+        Body::Once(doctor::here::capabilities),
+    ),
+    scenario("doctor_btf", Body::Once(doctor::here::btf)),
+    scenario("doctor_losses", Body::Once(doctor::here::losses)),
+    scenario("doctor_hostile_comm", Body::Once(doctor::here::hostile)),
+    scenario("doctor_time_wait_churn", Body::Once(doctor::holders::churn)),
+    scenario(
+        "doctor_time_wait_churn_watched",
+        Body::Once(doctor::holders::churn_watched),
+    ),
+    scenario("doctor_connection_leak", Body::Once(doctor::holders::leak)),
+    scenario(
+        "doctor_connection_leak_watched",
+        Body::Once(doctor::holders::leak_watched),
+    ),
+    scenario(
+        "doctor_close_wait_leak",
+        Body::Once(doctor::holders::close_wait),
+    ),
+    scenario("doctor_space_full", Body::Once(doctor::holders::space_full)),
+    scenario(
+        "doctor_one_destination",
+        Body::Once(doctor::holders::one_destination),
+    ),
+    scenario(
+        "doctor_source_addresses",
+        Body::Once(doctor::holders::source_addresses),
+    ),
+    scenario(
+        "doctor_slow_search",
+        Body::Once(doctor::holders::slow_search),
+    ),
+    scenario("doctor_capacity", Body::Once(doctor::holders::capacity)),
+    scenario(
+        "doctor_bind_before_connect",
+        Body::Once(doctor::range::bound),
+    ),
+    scenario(
+        "doctor_listeners_in_range",
+        Body::Once(doctor::range::listeners),
+    ),
+    scenario("doctor_node_ports", Body::Once(doctor::range::node_ports)),
+    scenario("doctor_reserved_ports", Body::Once(doctor::range::reserved)),
+    scenario("doctor_port_range", Body::Once(doctor::range::range)),
+    scenario("doctor_pool_tcp", Body::Once(doctor::pools::tcp)),
+    scenario("doctor_pool_udp", Body::Once(doctor::pools::udp)),
+    scenario("doctor_pools_watched", Body::Once(doctor::pools::watched)),
+    scenario("doctor_tw_reuse", Body::Once(doctor::settings::tw_reuse)),
+    scenario(
+        "doctor_fin_timeout",
+        Body::Once(doctor::settings::fin_timeout),
+    ),
+    scenario(
+        "doctor_autobind_reuse",
+        Body::Once(doctor::settings::autobind_reuse),
+    ),
+    scenario(
+        "doctor_time_wait_overflow",
+        Body::Once(doctor::settings::overflow),
+    ),
+    scenario(
+        "doctor_tw_buckets_low",
+        Body::Once(doctor::settings::buckets),
+    ),
+    scenario(
+        "doctor_conntrack_table",
+        Body::Once(doctor::conntrack::table),
+    ),
+    scenario(
+        "doctor_conntrack_insert_failed",
+        Body::Once(doctor::conntrack::insert_failures),
+    ),
     scenario("lockdown", Body::Last(errors::lockdown)),
 ];
 

@@ -47,6 +47,8 @@ pub(crate) struct Space {
     pub(crate) capacity: u32,
     pub(crate) used: u32,
     pub(crate) time_wait: u32,
+    pub(crate) close_wait: u32,
+    pub(crate) bound: u32,
     pub(crate) recyclable: u32,
     pub(crate) blocked: u32,
     pub(crate) free: u32,
@@ -88,6 +90,8 @@ pub(crate) struct Process {
     pub(crate) netns: u64,
     pub(crate) ports: u32,
     pub(crate) time_wait: u32,
+    pub(crate) close_wait: u32,
+    pub(crate) bound: u32,
     #[serde(deserialize_with = "present")]
     pub(crate) connects_per_s: Option<f64>,
     #[serde(deserialize_with = "present")]
@@ -124,6 +128,9 @@ pub(crate) struct BindPool {
     pub(crate) exact: bool,
     #[serde(deserialize_with = "present")]
     pub(crate) failures: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    pub(crate) failures_per_s: Option<f64>,
+    pub(crate) owners: Vec<Owner>,
 }
 
 /// Null is a value, but a missing field is none: serde by itself takes it for null.

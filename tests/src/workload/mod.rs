@@ -2,9 +2,12 @@
 
 mod bind_all;
 mod binds;
+mod bound;
 mod connect;
+pub(crate) mod fail_at;
 mod hand_over;
 mod pair;
+mod pool;
 mod prebound;
 mod retry;
 mod scene;
@@ -12,6 +15,8 @@ mod server;
 mod sockets;
 mod stage;
 mod steady;
+mod storm;
+mod udp_scene;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -58,6 +63,16 @@ enum Workload {
     BindAll(bind_all::Args),
     /// Calls that want a local port, of TCP and UDP, until and beyond the last.
     Binds(binds::Args),
+    /// Connects that fail at three places.
+    FailAt(fail_at::Args),
+    /// Connects that fail, as fast as they can.
+    Storm(storm::Args),
+    /// UDP sockets made from a seed; then their ports are taken until there is none.
+    UdpScene(udp_scene::Args),
+    /// Binds to port 0 of an address, then connects.
+    Bound(bound::Args),
+    /// Binds to port 0 of an address, and keeps what it gets.
+    Pool(pool::Args),
     /// Connects at a steady rate, until there is no port.
     Steady(steady::Args),
     /// Holds the sockets that it inherited, until it ends.
@@ -83,6 +98,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Workload::Scene(args) => scene::run(&args, &stage),
         Workload::BindAll(args) => bind_all::run(&args, &stage),
         Workload::Binds(args) => binds::run(&args, &stage),
+        Workload::FailAt(args) => fail_at::run(&args, &stage),
+        Workload::Storm(args) => storm::run(&args, &stage),
+        Workload::UdpScene(args) => udp_scene::run(&args, &stage),
+        Workload::Bound(args) => bound::run(&args, &stage),
+        Workload::Pool(args) => pool::run(&args, &stage),
         Workload::Steady(args) => steady::run(&args, &stage),
         Workload::Keep(args) => hand_over::keep(&args, &stage),
         Workload::Hold => hand_over::hold(&stage),

@@ -1,4 +1,4 @@
-//! Connects at a steady rate, each closed at once into `TIME_WAIT`, until one finds no port.
+//! Connects at a steady rate, each closed at once into `TIME_WAIT` or kept, until one finds no port.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -21,12 +21,16 @@ pub(crate) struct Args {
     /// No more than so many.
     #[arg(long)]
     most: u32,
+    /// Close none of them.
+    #[arg(long)]
+    keep: bool,
 }
 
 pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
     let listener = listen(args.dst, Peer::Ignore)?;
     stage.pause("start")?;
     let begin = Instant::now();
+    let mut kept = Vec::new();
     for number in 0..args.most {
         // By the clock and not by pauses: what one takes longer, the next makes up for.
         let due = begin + Duration::from_secs(number.into()) / args.per_second;
@@ -38,7 +42,15 @@ pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
         if failed {
             return stage.pause("failed");
         }
-        Pair::of(socket, &listener)?.into_time_wait()?;
+        let pair = Pair::of(socket, &listener)?;
+        if args.keep {
+            kept.push(pair);
+        } else {
+            pair.into_time_wait()?;
+        }
+    }
+    if args.keep {
+        return stage.pause("kept");
     }
     bail!("{} connects, and no failure", args.most)
 }

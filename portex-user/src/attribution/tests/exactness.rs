@@ -20,6 +20,7 @@ pub(super) const FULL_SIGHT: Sight = Sight {
     binds: true,
     bound_sockets: true,
     timestamps: true,
+    udp: true,
     hidden_namespaces: 0,
 };
 

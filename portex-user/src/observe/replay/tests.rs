@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     decode::{Decoded, decode},
     event::{Losses, TcpState},
-    found::{Blocked, Counters, Found, Namespace, Process, Rules, Sight, Socket, Tuple},
+    found::{Blocked, Counters, Found, Namespace, Process, Rules, Sight, Socket, Tuple, UdpSocket},
     ports::{PortRange, PortSet},
     recording::samples::{ahead, inputs, reader, record},
 };
@@ -261,13 +261,23 @@ fn found() -> impl Strategy<Value = Found> {
             port
         })),
         tuple().prop_map(Found::NoTimestamps),
+        (tuple(), any::<Option<bool>>()).prop_map(|(tuple, v6only)| {
+            Found::UdpSocket(UdpSocket {
+                netns: tuple.netns,
+                src: tuple.src,
+                port: tuple.src_port,
+                dev: 0,
+                v6only,
+                process: None,
+            })
+        }),
     ]
 }
 
 /// A record of few connections, else of anything.
 fn event() -> impl Strategy<Value = crate::event::Event> {
     let bytes = proptest::collection::vec(any::<u8>(), 120);
-    (bytes, 1_u8..6, tuple(), moment(), 0_u64..10).prop_filter_map(
+    (bytes, 1_u8..9, tuple(), moment(), 0_u64..10).prop_filter_map(
         "no event",
         |(mut bytes, kind, tuple, time, socket)| {
             let at = std::mem::offset_of!(portex_common::Record, kind);
@@ -298,13 +308,14 @@ fn input() -> impl Strategy<Value = Input<'static>> {
         moment().prop_map(Input::Watch),
         moment().prop_map(Input::ScanBegins),
         moment().prop_map(Input::Snapshot),
-        (any::<[bool; 3]>(), any::<u32>(), moment()).prop_map(|(seen, hidden, at)| {
-            let [binds, bound_sockets, timestamps] = seen;
+        (any::<[bool; 4]>(), any::<u32>(), moment()).prop_map(|(seen, hidden, at)| {
+            let [binds, bound_sockets, timestamps, udp] = seen;
             Input::ScanEnds {
                 sight: Sight {
                     binds,
                     bound_sockets,
                     timestamps,
+                    udp,
                     hidden_namespaces: hidden,
                 },
                 at,

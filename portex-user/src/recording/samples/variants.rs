@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::Ipv6Addr, sync::Arc, time::Duration};
 use super::found;
 use crate::{
     event::{BindCall, Cause, Event, Kind, Proto, Release, Restrictions, TcpState, samples},
-    found::{Found, Socket},
+    found::{Found, Socket, UdpSocket},
     input::Input,
 };
 
@@ -79,6 +79,16 @@ pub(crate) fn variants() -> Vec<Input<'static>> {
         })
         .collect();
     found.extend(sockets);
+    found.extend([None, Some(false)].map(|v6only| {
+        Found::UdpSocket(UdpSocket {
+            netns: 1,
+            src: Ipv6Addr::UNSPECIFIED.into(),
+            port: 53,
+            dev: 0,
+            v6only,
+            process: None,
+        })
+    }));
     vec![
         Input::Clock(-1),
         Input::Events(Cow::Owned(events.collect())),

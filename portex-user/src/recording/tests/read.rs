@@ -35,13 +35,13 @@ fn other_files_are_told_apart() {
     assert!(matches!(opened(b"{\"time\":1}\n"), ReadError::Foreign(_)));
     assert!(matches!(opened(&[0; 4_096]), ReadError::Foreign(_)));
     let mut newer = whole();
-    newer[8] = 2;
+    newer[8] = 3;
     assert!(matches!(
         opened(&newer),
-        ReadError::Version { found: 2, .. }
+        ReadError::Version { found: 3, .. }
     ));
     assert!(opened(&newer).to_string().ends_with("a newer portex"));
-    newer[8] = 0;
+    newer[8] = 1;
     assert!(opened(&newer).to_string().ends_with("that made it"));
     let mut swapped = whole();
     swapped[10] ^= b'l' ^ b'b';

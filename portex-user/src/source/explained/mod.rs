@@ -73,9 +73,7 @@ impl<S: EventSource> Explained<S> {
             if let Some(capture) = &event.capture {
                 let room = self.asked < MOST_ASKED && self.waiting.len() < MOST_WAITING;
                 let job = Job {
-                    pid: event.owner.pid,
-                    start: event.owner.start,
-                    comm: event.owner.comm.clone(),
+                    owner: event.owner.clone(),
                     at: event.time,
                     capture: Arc::clone(capture),
                 };

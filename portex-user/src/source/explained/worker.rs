@@ -1,6 +1,7 @@
 //! The thread that looks stacks and processes up.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{Arc, mpsc},
     thread,
@@ -16,19 +17,28 @@ use rustix::{
 use tokio::sync::Notify;
 
 use crate::{
-    call::Call, details::ProcessDetails, event::Capture, inventory::details, privileges,
+    call::Call,
+    details::ProcessDetails,
+    event::{Capture, Owner},
+    inventory::details,
+    privileges,
     symbols::Symbolizer,
 };
 
 /// Processes whose details are kept; all are forgotten when there are more.
 const MOST_PROCESSES: usize = 4_096;
 
+/// What the thread is told.
+enum Task {
+    /// To remember what is needed of a process while it lives.
+    Keep(Owner),
+    /// To look a call up.
+    Answer(Job),
+}
+
 /// A failing call of a process.
 pub(super) struct Job {
-    pub(super) pid: u32,
-    /// When the process began; see [`crate::event::Owner::start`].
-    pub(super) start: u32,
-    pub(super) comm: Vec<u8>,
+    pub(super) owner: Owner,
     /// When the call was, by `CLOCK_MONOTONIC`.
     pub(super) at: Duration,
     pub(super) capture: Arc<Capture>,
@@ -47,7 +57,7 @@ pub(super) fn key(capture: &Arc<Capture>) -> usize {
 
 /// The thread that looks stacks and processes up. It ends when this is dropped and it has done what it is at.
 pub struct Explainer {
-    jobs: mpsc::Sender<Job>,
+    tasks: mpsc::Sender<Task>,
     answers: mpsc::Receiver<Answer>,
     ready: Arc<Notify>,
 }
@@ -59,7 +69,7 @@ impl Explainer {
     ///
     /// No thread can be started.
     pub fn start() -> io::Result<Self> {
-        let (jobs, asked) = mpsc::channel();
+        let (tasks, asked) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
         let ready = Arc::new(Notify::new());
         let notify = Arc::clone(&ready);
@@ -67,34 +77,52 @@ impl Explainer {
         thread.spawn(move || {
             privileges::keep_for_stacks();
             let mut desk = Desk::new();
-            let mut waiting = Vec::new();
-            while let Ok(first) = asked.recv() {
-                waiting.push(first);
-                waiting.extend(asked.try_iter());
-                // First what is gone when the process is.
-                for job in &waiting {
-                    desk.keep(job);
-                }
-                for job in waiting.drain(..) {
-                    let answered = answer.send(desk.answer(&job));
-                    if answered.is_err() {
-                        return;
+            let mut waiting = VecDeque::new();
+            loop {
+                if waiting.is_empty() {
+                    match asked.recv() {
+                        Ok(task) => desk.take(task, &mut waiting),
+                        Err(mpsc::RecvError) => return,
                     }
-                    notify.notify_one();
-                    // While that took its time, others may have come, and gone.
                 }
+                // First what is gone when a process is: it may end while others are looked up.
+                for task in asked.try_iter() {
+                    desk.take(task, &mut waiting);
+                }
+                let Some(job) = waiting.pop_front() else {
+                    continue;
+                };
+                if answer.send(desk.answer(&job)).is_err() {
+                    return;
+                }
+                notify.notify_one();
             }
         })?;
         Ok(Self {
-            jobs,
+            tasks,
             answers,
             ready,
         })
     }
 
+    /// Tells the thread of processes that fail, at once: events wait a little to be put in order, and a
+    /// process may have ended by then.
+    pub fn early(&self) -> impl FnMut(&Owner) + 'static {
+        let tasks = self.tasks.clone();
+        let mut latest = (0, 0);
+        move |owner| {
+            let process = (owner.pid, owner.start);
+            if process != latest {
+                latest = process;
+                // When the thread has ended, that shows when it is asked.
+                let _ended = tasks.send(Task::Keep(owner.clone()));
+            }
+        }
+    }
+
     /// Whether it will be answered.
     pub(super) fn ask(&self, job: Job) -> bool {
-        let asked = self.jobs.send(job);
+        let asked = self.tasks.send(Task::Answer(job));
         if asked.is_err() {
             error!("the thread that looks stacks up has ended");
         }
@@ -141,19 +169,30 @@ impl Desk {
         }
     }
 
-    fn keep(&mut self, job: &Job) {
-        self.symbols.keep(job.pid, job.start, &job.comm);
-        self.process(job);
+    fn take(&mut self, task: Task, waiting: &mut VecDeque<Job>) {
+        match task {
+            Task::Keep(owner) => self.keep(&owner),
+            Task::Answer(job) => {
+                self.keep(&job.owner);
+                waiting.push_back(job);
+            }
+        }
+    }
+
+    fn keep(&mut self, owner: &Owner) {
+        self.symbols.keep(owner.pid, owner.start, &owner.comm);
+        self.process(owner);
     }
 
     fn answer(&mut self, job: &Job) -> Answer {
-        let stack = self
-            .symbols
-            .stack(job.pid, job.start, &job.comm, &job.capture);
+        let Owner {
+            pid, start, comm, ..
+        } = &job.owner;
+        let stack = self.symbols.stack(*pid, *start, comm, &job.capture);
         let call = Call {
             fd: job.capture.fd,
             stack,
-            process: self.process(job),
+            process: self.process(&job.owner),
             age: self.age(job),
         };
         Answer {
@@ -162,24 +201,24 @@ impl Desk {
         }
     }
 
-    fn process(&mut self, job: &Job) -> Arc<ProcessDetails> {
+    fn process(&mut self, owner: &Owner) -> Arc<ProcessDetails> {
         if self.processes.len() >= MOST_PROCESSES {
             self.processes.clear();
         }
-        let known = self.processes.entry((job.pid, job.start));
+        let known = self.processes.entry((owner.pid, owner.start));
         Arc::clone(known.or_insert_with(|| {
-            let found = details::process_since(job.pid, job.start);
+            let found = details::process_since(owner.pid, owner.start);
             Arc::new(found)
         }))
     }
 
     /// In whole clock ticks (10 ms).
     fn age(&self, job: &Job) -> Option<Duration> {
-        if job.start == 0 {
+        if job.owner.start == 0 {
             return None;
         }
         let ticks = clock_ticks_per_second().max(1);
-        let start = u64::from(job.start);
+        let start = u64::from(job.owner.start);
         let start = Duration::from_millis(start.saturating_mul(1_000) / ticks);
         (job.at + self.suspended).checked_sub(start)
     }

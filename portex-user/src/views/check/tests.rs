@@ -100,7 +100,7 @@ fn enough_ports_are_ok() {
         "PORTEX OK - fullest space 10.0.0.1 -> 10.0.0.3:80 (host): 12.0% of 28232 ports, 24844 free \
          | space_fill=12.0%;80;95;0;100 space_free=24844;5647:;1412:;0;28232 \
          pool_fill=50.0%;80;95;0;100 pool_free=14116;5647:;1412:;0;28232 time_wait=27000;;;0 \
-         failures=0;;0;0"
+         failures=0;;0;0 bind_failures=0;;0;0"
     );
 }
 
@@ -142,7 +142,9 @@ fn a_full_pool_is_an_alarm_too() {
     assert_eq!(status, Status::Critical);
     let (text, metrics) = read(&line);
     assert!(
-        text.ends_with("; bind pool 10.0.0.1 (host): 99.9% of 28232 ports, 1 free (lower bound)"),
+        text.ends_with(
+            "; bind pool tcp 10.0.0.1 (host): 99.9% of 28232 ports, 1 free (lower bound), most held by nginx (12)"
+        ),
         "{text}"
     );
     assert_eq!(metrics["pool_free"].status(), Status::Critical);
@@ -204,6 +206,72 @@ fn a_connect_without_a_port_is_critical_and_names_the_process() {
 }
 
 #[test]
+fn a_pool_of_udp_is_judged_like_any_and_named() {
+    let mut snapshot = samples::snapshot();
+    snapshot.spaces = vec![samples::roomy()];
+    let tcp = snapshot.bind_pools.clone();
+    snapshot.bind_pools.push(BindPool {
+        failures: Some(0),
+        ..samples::udp_pool()
+    });
+    let (status, line) = check(&snapshot, &USUAL);
+    assert_eq!(status, Status::Critical);
+    let pool = "; bind pool udp 0.0.0.0 (host): 96.0% of 28232 ports, 1129 free, most held by unbound (53)";
+    assert!(line.contains(pool), "{line}");
+    let (_, metrics) = read(&line);
+    assert_eq!(metrics["udp_pool_free"].status(), Status::Critical);
+    // That of TCP is told apart from it.
+    assert_eq!(metrics["pool_free"].status(), Status::Ok);
+    snapshot.bind_pools = tcp;
+    assert_eq!(check(&snapshot, &USUAL).0, Status::Ok);
+}
+
+#[test]
+fn a_bind_without_a_port_is_critical_and_names_pool_and_process() {
+    let mut snapshot = samples::snapshot();
+    snapshot.spaces = vec![samples::roomy()];
+    let pool = BindPool {
+        free: 28_000,
+        used: 232,
+        ..samples::udp_pool()
+    };
+    snapshot.bind_pools = vec![pool.clone()];
+    snapshot.failures = vec![samples::udp_failure(), samples::failure()];
+    let (status, line) = check(&snapshot, &USUAL);
+    assert_eq!(status, Status::Critical, "also when there are ports again");
+    let told = "CRITICAL - 5 binds got no port: udp 0.0.0.0 (host), unbound (53); fullest space";
+    assert!(line.contains(told), "{line}");
+    let (_, metrics) = read(&line);
+    assert_eq!(metrics["bind_failures"].status(), Status::Critical);
+    assert_eq!(metrics["failures"].status(), Status::Ok);
+    // One of TCP that nobody bound from counts as well once it has refused.
+    snapshot.bind_pools.push(BindPool {
+        failures: Some(7),
+        bound: 0,
+        ..samples::pool()
+    });
+    let (_, line) = check(&snapshot, &USUAL);
+    assert!(
+        line.contains("12 binds got no port, most: tcp 10.0.0.1 (host); "),
+        "{line}"
+    );
+}
+
+#[test]
+fn whose_binds_failed_is_not_named_for_connects() {
+    let mut snapshot = samples::snapshot();
+    snapshot.spaces = vec![samples::exhausted()];
+    snapshot.processes[0].failures = Some(500);
+    snapshot.bind_pools = vec![samples::udp_pool()];
+    let (_, line) = check(&snapshot, &USUAL);
+    let nobody = "17 connect() got no port: 10.0.0.1 -> 10.0.0.2:443 (host); 5 binds";
+    assert!(line.contains(nobody), "{line}");
+    snapshot.failures = vec![samples::failure()];
+    let (_, line) = check(&snapshot, &USUAL);
+    assert!(line.contains(":443 (host), nginx (12); 5 binds"), "{line}");
+}
+
+#[test]
 fn nobody_connected() {
     let (status, line) = check(&Snapshot::default(), &USUAL);
     assert_eq!(status, Status::Ok);
@@ -216,7 +284,10 @@ fn nobody_connected() {
         ..Snapshot::default()
     };
     let (_, line) = check(&watched, &USUAL);
-    assert!(line.ends_with(" failures=0;;0;0"), "{line}");
+    assert!(
+        line.ends_with(" failures=0;;0;0 bind_failures=0;;0;0"),
+        "{line}"
+    );
 }
 
 #[test]

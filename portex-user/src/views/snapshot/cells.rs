@@ -8,8 +8,8 @@ use super::{
     table::Cell,
 };
 use crate::{
-    attribution::snapshot::{BindPool, Failure, Process, Space},
-    event::Cause,
+    attribution::snapshot::{BindPool, FailedCall, Failure, Owner, Process, Space},
+    event::Proto,
     fields::{FailureColumn, PoolColumn, ProcessColumn, SpaceColumn},
     views::{
         errno_name,
@@ -21,7 +21,7 @@ const YELLOW: &str = "\x1b[33m";
 /// From this share on, what is full is red.
 const CRITICAL: f64 = 0.95;
 /// From this share on, it is yellow.
-const WARNING: f64 = 0.8;
+pub(super) const WARNING: f64 = 0.8;
 
 /// Where there is nothing to say.
 pub(in crate::views) const NOTHING: &str = "-";
@@ -40,10 +40,7 @@ pub(in crate::views) fn space(space: &Space, column: SpaceColumn, names: &Names<
         SpaceColumn::Connects => or_nothing(space.rates.map(|rates| rate(rates.connects))),
         SpaceColumn::Failures => or_nothing(space.rates.map(|rates| rate(rates.failures))),
         SpaceColumn::Exhausts => exhausts(space),
-        SpaceColumn::Owner => space
-            .owners
-            .first()
-            .map_or_else(|| NOTHING.to_owned(), |owner| names::holder(&owner.holder)),
+        SpaceColumn::Owner => top_owner(&space.owners),
     };
     let color = match column {
         SpaceColumn::Free | SpaceColumn::Fill => alarm(space.fill),
@@ -95,12 +92,14 @@ pub(in crate::views) fn failure(
         FailureColumn::Comm => names::safe(&holder.comm),
         FailureColumn::Netns => names.shown(failure.netns),
         FailureColumn::Source => names::failed_source(failure),
+        FailureColumn::Call => call(failure),
+        FailureColumn::Destination if failure.call != FailedCall::Connect => NOTHING.to_owned(),
         FailureColumn::Destination => SocketAddr::new(failure.dst, failure.dst_port).to_string(),
         FailureColumn::Errno => errno_name(failure.errno),
         FailureColumn::Cause => failure.cause.name().to_owned(),
         FailureColumn::Search => or_nothing(failure.search.map(human)),
     };
-    let exhausted = column == FailureColumn::Cause && failure.cause == Cause::RangeExhausted;
+    let exhausted = column == FailureColumn::Cause && failure.cause.is_exhaustion();
     Cell::from(text).colored(if exhausted { RED } else { "" })
 }
 
@@ -109,18 +108,36 @@ pub(in crate::views) fn pool(pool: &BindPool, column: PoolColumn, names: &Names<
     let fill = share(pool.capacity, pool.free);
     let text = match column {
         PoolColumn::Netns => names.shown(pool.netns),
+        PoolColumn::Proto => pool.proto.name().to_owned(),
         PoolColumn::Address => pool.src.to_string(),
         PoolColumn::Capacity => pool.capacity.to_string(),
         PoolColumn::Used => pool.used.to_string(),
         PoolColumn::Bound => pool.bound.to_string(),
         PoolColumn::Free => free(pool.free, pool.exact),
         PoolColumn::Fill => percent(fill),
+        PoolColumn::Failures => or_nothing(pool.failures.map(|count| count.to_string())),
+        PoolColumn::Owner => top_owner(&pool.owners),
     };
     let color = match column {
         PoolColumn::Free | PoolColumn::Fill => alarm(fill),
+        PoolColumn::Failures if pool.failures.is_some_and(|count| count > 0) => RED,
         _ => "",
     };
     Cell::from(text).colored(color)
+}
+
+/// A call that failed: `connect`, `bind`, `udp autobind`.
+pub(in crate::views) fn call(failure: &Failure) -> String {
+    let call = failure.call.name();
+    match failure.proto {
+        Proto::Tcp => call.to_owned(),
+        Proto::Udp => format!("udp {call}"),
+    }
+}
+
+fn top_owner(owners: &[Owner]) -> String {
+    let first = owners.first();
+    or_nothing(first.map(|owner| names::holder(&owner.holder)))
 }
 
 fn alarm(fill: f64) -> &'static str {

@@ -7,9 +7,10 @@ use serde::{Serialize, ser::Serializer};
 use super::{About, names::Names};
 use crate::{
     attribution::snapshot::{
-        BindPool, Drift, Failure, Holder, Namespace, Owner, Percentiles, Process, Rates, Snapshot,
-        Space,
+        BindPool, Drift, FailedCall, Failure, Holder, Namespace, Owner, Percentiles, Process,
+        Rates, Snapshot, Space,
     },
+    event::Proto,
     ports::PortRange,
     views::{
         errno_name,
@@ -48,6 +49,9 @@ pub(super) struct NamespaceObject<'a> {
     tw_reuse: u8,
     time_wait: u32,
     max_tw_buckets: u32,
+    time_wait_overflows: Option<u64>,
+    fin_timeout_s: f64,
+    autobind_reuse: bool,
 }
 
 impl<'a> From<&'a Namespace> for NamespaceObject<'a> {
@@ -60,6 +64,9 @@ impl<'a> From<&'a Namespace> for NamespaceObject<'a> {
             tw_reuse: namespace.tw_reuse,
             time_wait: namespace.time_wait,
             max_tw_buckets: namespace.max_tw_buckets,
+            time_wait_overflows: namespace.time_wait_overflows,
+            fin_timeout_s: namespace.fin_timeout.as_secs_f64(),
+            autobind_reuse: namespace.autobind_reuse,
         }
     }
 }
@@ -78,6 +85,8 @@ pub(super) struct SpaceObject<'a> {
     capacity: u32,
     used: u32,
     time_wait: u32,
+    close_wait: u32,
+    bound: u32,
     recyclable: u32,
     blocked: u32,
     free: u32,
@@ -95,7 +104,7 @@ impl<'a> SpaceObject<'a> {
         Self {
             netns: space.netns,
             netns_name: names.raw(space.netns),
-            proto: PROTO,
+            proto: Proto::Tcp.name(),
             src: space.src,
             dst: space.dst,
             dst_port: space.dst_port,
@@ -105,6 +114,8 @@ impl<'a> SpaceObject<'a> {
             capacity: space.capacity,
             used: space.used,
             time_wait: space.time_wait,
+            close_wait: space.close_wait,
+            bound: space.bound,
             recyclable: space.recyclable,
             blocked: space.blocked,
             free: space.free,
@@ -163,6 +174,8 @@ pub(super) struct ProcessObject<'a> {
     netns_name: Option<&'a str>,
     ports: u32,
     time_wait: u32,
+    close_wait: u32,
+    bound: u32,
     #[serde(flatten)]
     flow: Flow,
     top: Option<TopObject>,
@@ -183,6 +196,8 @@ impl<'a> ProcessObject<'a> {
             netns_name: names.raw(process.netns),
             ports: process.ports,
             time_wait: process.time_wait,
+            close_wait: process.close_wait,
+            bound: process.bound,
             flow: Flow::new(
                 process.rates,
                 process.failures,
@@ -245,16 +260,17 @@ pub(super) struct PoolObject<'a> {
     bound: u32,
     free: u32,
     exact: bool,
-    /// Failed binds are not observed.
     failures: Option<u64>,
+    failures_per_s: Option<f64>,
+    owners: Owners<'a>,
 }
 
 impl<'a> PoolObject<'a> {
-    pub(super) fn new(pool: &BindPool, names: &Names<'a>) -> Self {
+    pub(super) fn new(pool: &'a BindPool, names: &Names<'a>) -> Self {
         Self {
             netns: pool.netns,
             netns_name: names.raw(pool.netns),
-            proto: PROTO,
+            proto: pool.proto.name(),
             src: pool.src,
             range: bounds(pool.range),
             capacity: pool.capacity,
@@ -262,7 +278,9 @@ impl<'a> PoolObject<'a> {
             bound: pool.bound,
             free: pool.free,
             exact: pool.exact,
-            failures: None,
+            failures: pool.failures,
+            failures_per_s: pool.failures_per_s,
+            owners: Owners(&pool.owners),
         }
     }
 }
@@ -271,6 +289,7 @@ impl<'a> PoolObject<'a> {
 pub(super) struct FailureObject<'a> {
     time: String,
     proto: &'static str,
+    call: &'static str,
     netns: u32,
     netns_name: Option<&'a str>,
     #[serde(flatten)]
@@ -278,8 +297,9 @@ pub(super) struct FailureObject<'a> {
     tid: u32,
     src: IpAddr,
     src_port: Option<u16>,
-    dst: IpAddr,
-    dst_port: u16,
+    /// Null of a bind.
+    dst: Option<IpAddr>,
+    dst_port: Option<u16>,
     dev: u32,
     errno: String,
     cause: &'static str,
@@ -293,17 +313,19 @@ impl<'a> FailureObject<'a> {
         about: &About<'_>,
         names: &Names<'a>,
     ) -> Self {
+        let to = (failure.call == FailedCall::Connect).then_some(failure);
         Self {
             time: rfc3339(about.timestamp(snapshot, failure.time)),
-            proto: PROTO,
+            proto: failure.proto.name(),
+            call: failure.call.name(),
             netns: failure.netns,
             netns_name: names.raw(failure.netns),
             holder: HolderFields::from(&failure.holder),
             tid: failure.tid,
             src: failure.src,
             src_port: failure.src_port,
-            dst: failure.dst,
-            dst_port: failure.dst_port,
+            dst: to.map(|failure| failure.dst),
+            dst_port: to.map(|failure| failure.dst_port),
             dev: failure.dev,
             errno: errno_name(failure.errno),
             cause: failure.cause.name(),
@@ -311,8 +333,6 @@ impl<'a> FailureObject<'a> {
         }
     }
 }
-
-const PROTO: &str = "tcp";
 
 fn bounds(range: PortRange) -> [u16; 2] {
     [range.lo, range.hi]

@@ -12,7 +12,7 @@ use crate::{
         BindPool, Destination, Drift, FailedCall, Failure, Holder, Namespace, Owner, Percentiles,
         Process, Rates, Snapshot, Space,
     },
-    event::{Cause, Proto},
+    event::{BindCall, Cause, Proto},
     ports::PortRange,
 };
 
@@ -66,8 +66,8 @@ pub(crate) fn space() -> Space {
         capacity: 28_232,
         used: 27_900,
         time_wait: 27_000,
-        close_wait: 0,
-        bound: 0,
+        close_wait: 7,
+        bound: 2,
         recyclable: 0,
         blocked: 20,
         free: 312,
@@ -155,8 +155,8 @@ pub(crate) fn process() -> Process {
         netns,
         ports: 27_800,
         time_wait: 26_900,
-        close_wait: 0,
-        bound: 0,
+        close_wait: 8,
+        bound: 3,
         rates,
         failures: Some(0),
         search,
@@ -218,6 +218,51 @@ pub(crate) fn pool() -> BindPool {
     }
 }
 
+/// An unbound UDP socket finds 1129 of 28232 ports: a resolver has the others. It was refused 5 times.
+pub(crate) fn udp_pool() -> BindPool {
+    BindPool {
+        proto: Proto::Udp,
+        src: IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        used: 27_103,
+        bound: 27_103,
+        free: 1_129,
+        failures: Some(5),
+        failures_per_s: Some(0.5),
+        owners: vec![Owner {
+            holder: resolver(),
+            ports: 27_100,
+            time_wait: 0,
+        }],
+        ..pool()
+    }
+}
+
+/// The resolver found no port, two seconds before the snapshot.
+pub(crate) fn udp_failure() -> Failure {
+    Failure {
+        time: Duration::from_secs(98),
+        proto: Proto::Udp,
+        call: FailedCall::Bind(BindCall::Autobind),
+        holder: resolver(),
+        tid: 53,
+        src: IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        dst: IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        dst_port: 0,
+        errno: 11,
+        cause: Cause::PoolExhausted,
+        search: None,
+        ..failure()
+    }
+}
+
+fn resolver() -> Holder {
+    Holder {
+        pid: Some(53),
+        comm: b"unbound".to_vec(),
+        cgroup: None,
+    }
+}
+
 /// The namespace of all this.
 pub(crate) fn host() -> Namespace {
     Namespace {
@@ -228,7 +273,7 @@ pub(crate) fn host() -> Namespace {
         tw_reuse: 2,
         time_wait: 27_000,
         max_tw_buckets: 65_536,
-        time_wait_overflows: Some(0),
+        time_wait_overflows: Some(3),
         fin_timeout: Duration::from_secs(60),
         autobind_reuse: false,
     }
@@ -269,6 +314,10 @@ pub(crate) fn unwatched(mut snapshot: Snapshot) -> Snapshot {
         process.failures = None;
         process.hold = None;
         process.search = None;
+    }
+    for pool in &mut snapshot.bind_pools {
+        pool.failures = None;
+        pool.failures_per_s = None;
     }
     snapshot
 }

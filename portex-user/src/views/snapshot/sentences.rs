@@ -5,8 +5,9 @@ use jiff::tz::TimeZone;
 
 use super::{
     About,
+    cells::WARNING,
     names::{self, Names},
-    numbers::brief,
+    numbers::{brief, share},
 };
 use crate::{
     attribution::snapshot::{Drift, Snapshot, Space},
@@ -58,13 +59,16 @@ pub(super) fn incomplete(snapshot: &Snapshot) -> Option<String> {
     (!told.is_empty()).then(|| told.join(" "))
 }
 
-/// Failed allocations in all spaces; `None` when there were none, or nobody watched.
+/// Failed allocations in all spaces and bind pools; `None` when there were none, or nobody watched.
 pub(super) fn failed(snapshot: &Snapshot) -> Option<String> {
     let counts = snapshot.spaces.iter().filter_map(|space| space.failures);
-    match counts.sum::<u64>() {
-        0 => None,
-        count => Some(format!("{count} connect() got no port")),
-    }
+    let connects: u64 = counts.sum();
+    let counts = snapshot.bind_pools.iter().filter_map(|pool| pool.failures);
+    let binds: u64 = counts.sum();
+    let connects = (connects > 0).then(|| format!("{connects} connect() got no port"));
+    let binds = (binds > 0).then(|| format!("{binds} binds got no port"));
+    let told: Vec<_> = connects.into_iter().chain(binds).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// How the most endangered space is; `None` when there is no space.
@@ -74,19 +78,31 @@ pub(super) fn worst(snapshot: &Snapshot, names: &Names<'_>) -> Option<String> {
     if snapshot.namespaces.len() > 1 {
         route = format!("{route} ({})", names.shown(space.netns));
     }
-    Some(format!("{route} {}{}", left(space), forecast(space)))
+    let ports = (space.free, space.capacity, space.exact);
+    let left = left(ports, space.fill, "connect()");
+    Some(format!("{route} {left}{}", forecast(space)))
 }
 
-fn left(space: &Space) -> String {
-    let Space {
-        free,
-        capacity,
-        fill,
-        ..
-    } = space;
+/// How the fullest bind pool that anybody needs is; `None` when there is enough in all.
+pub(super) fn worst_pool(snapshot: &Snapshot, names: &Names<'_>) -> Option<String> {
+    let mut pools = snapshot.bind_pools.iter();
+    let pool = pools.find(|pool| pool.is_needed())?;
+    let fill = share(pool.capacity, pool.free);
+    if fill < WARNING {
+        return None;
+    }
+    let mut name = format!("{} {}", pool.proto.name(), pool.src);
+    if snapshot.namespaces.len() > 1 {
+        name = format!("{name} ({})", names.shown(pool.netns));
+    }
+    let left = left((pool.free, pool.capacity, pool.exact), fill, "bind");
+    Some(format!("bind pool {name} {left}"))
+}
+
+fn left((free, capacity, exact): (u32, u32, bool), fill: f64, call: &str) -> String {
     let full = (fill * 100.0 + 1e-6).floor();
-    match (free, space.exact) {
-        (0, true) => format!("has none of {capacity} ports left: the next connect() fails"),
+    match (free, exact) {
+        (0, true) => format!("has none of {capacity} ports left: the next {call} fails"),
         (0, false) => format!("may have none of {capacity} ports left"),
         (_, true) => format!("has {free} of {capacity} ports left ({full} % full)"),
         (_, false) => {

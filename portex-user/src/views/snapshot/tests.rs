@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    attribution::snapshot::{Drift, Failure, Namespace, Owner, Snapshot, Space},
+    attribution::snapshot::{Drift, FailedCall, Failure, Namespace, Owner, Snapshot, Space},
     escape,
-    event::Cause,
+    event::{BindCall, Cause, Proto},
     fields,
     ports::PortRange,
     views::Style,
@@ -51,7 +51,7 @@ fn parsed(snapshot: &Snapshot, about: &About<'_>) -> Value {
     serde_json::from_str(&line).expect("valid JSON")
 }
 
-/// Of different causes and endpoints, four of them.
+/// Of different causes, calls and endpoints, six of them.
 fn failures() -> Vec<Failure> {
     let six = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
     let bound = Failure {
@@ -78,7 +78,27 @@ fn failures() -> Vec<Failure> {
         src_port: Some(7),
         ..nowhere.clone()
     };
-    vec![samples::failure(), bound, nowhere, odd]
+    let taken = Failure {
+        time: Duration::from_secs(78),
+        call: FailedCall::Bind(BindCall::Listen),
+        src: six.into(),
+        src_port: Some(8_080),
+        errno: 98,
+        cause: Cause::PortInUse,
+        ..samples::udp_failure()
+    };
+    let taken = Failure {
+        proto: Proto::Tcp,
+        ..taken
+    };
+    vec![
+        samples::failure(),
+        samples::udp_failure(),
+        bound,
+        nowhere,
+        odd,
+        taken,
+    ]
 }
 
 /// A second namespace, without a name, with all that makes a line long.
@@ -125,6 +145,7 @@ fn busy() -> Snapshot {
     process.failures = Some(17);
     process.holder.comm = b"a-very-long-nam".to_vec();
     snapshot.processes.push(process);
+    snapshot.bind_pools.insert(0, samples::udp_pool());
     let mut nobody = samples::process();
     nobody.holder = samples::nobody();
     nobody.top = None;
@@ -336,19 +357,19 @@ fn wide_and_hostile_names_stay_in_their_place() {
 /// A field's name, and whether its value is right.
 type Rule = (&'static str, fn(&Value) -> bool);
 
+fn holds(object: &Value, fields: &[Rule]) {
+    for (name, is) in fields {
+        let value = object
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {object}"));
+        assert!(is(value), "{name}: {value}");
+    }
+}
+
 /// Every field of the contract, with a test of its type.
 #[test]
 fn json_is_the_contract() {
-    let about = samples::about();
-    let snapshot = parsed(&samples::snapshot(), &about);
-    let holds = |object: &Value, fields: &[Rule]| {
-        for (name, is) in fields {
-            let value = object
-                .get(name)
-                .unwrap_or_else(|| panic!("no {name}: {object}"));
-            assert!(is(value), "{name}: {value}");
-        }
-    };
+    let snapshot = parsed(&samples::snapshot(), &samples::about());
     holds(
         &snapshot,
         &[
@@ -377,6 +398,8 @@ fn json_is_the_contract() {
             ("capacity", |v| *v == 28_232),
             ("used", |v| *v == 27_900),
             ("time_wait", |v| *v == 27_000),
+            ("close_wait", |v| *v == 7),
+            ("bound", |v| *v == 2),
             ("recyclable", |v| *v == 0),
             ("blocked", |v| *v == 20),
             ("free", |v| *v == 312),
@@ -413,6 +436,8 @@ fn json_is_the_contract() {
             ("netns", |v| *v == 4_026_531_840_u32),
             ("ports", |v| *v == 27_800),
             ("time_wait", |v| *v == 26_900),
+            ("close_wait", |v| *v == 8),
+            ("bound", |v| *v == 3),
             ("connects_per_s", |v| *v == 462.5),
             ("failures", |v| *v == 0),
             ("failures_per_s", |v| *v == 0.0),
@@ -423,6 +448,12 @@ fn json_is_the_contract() {
             }),
         ],
     );
+}
+
+/// The same, of pools and namespaces.
+#[test]
+fn json_is_the_contract_for_pools_and_namespaces() {
+    let snapshot = parsed(&samples::snapshot(), &samples::about());
     holds(
         &snapshot["bind_pools"][0],
         &[
@@ -435,7 +466,26 @@ fn json_is_the_contract() {
             ("bound", |v| *v == 300),
             ("free", |v| *v == 14_116),
             ("exact", |v| *v == true),
-            ("failures", Value::is_null),
+            ("failures", |v| *v == 0),
+            ("failures_per_s", |v| *v == 0.0),
+        ],
+    );
+    let owner = serde_json::json!({
+        "pid": 12, "comm": "nginx", "cgroup": "/system.slice/nginx.service",
+        "ports": 14_000, "time_wait": 100,
+    });
+    assert_eq!(
+        snapshot["bind_pools"][0]["owners"],
+        serde_json::json!([owner])
+    );
+    holds(
+        &snapshot["namespaces"][0],
+        &[
+            ("netns", |v| *v == 4_026_531_840_u32),
+            ("max_tw_buckets", |v| *v == 65_536),
+            ("time_wait_overflows", |v| *v == 3),
+            ("fin_timeout_s", |v| *v == 60.0),
+            ("autobind_reuse", |v| *v == false),
         ],
     );
 }
@@ -453,18 +503,28 @@ fn told(failures: Vec<Failure>) -> Value {
 fn failures_are_told_one_by_one_in_json() {
     let told = told(failures());
     let first = serde_json::json!({
-        "time": "2026-01-02T03:04:04.998500006Z", "proto": "tcp",
+        "time": "2026-01-02T03:04:04.998500006Z", "proto": "tcp", "call": "connect",
         "netns": 4_026_531_840_u32, "netns_name": "host",
         "pid": 12, "tid": 13, "comm": "nginx", "cgroup": "/system.slice/nginx.service",
         "src": "10.0.0.1", "src_port": null, "dst": "10.0.0.2", "dst_port": 443, "dev": 0,
         "errno": "EADDRNOTAVAIL", "cause": "range_exhausted", "search_ns": 250_000,
     });
     assert_eq!(told[0], first);
-    assert_eq!(told[1]["src_port"], 40_000);
-    assert_eq!(told[1]["dev"], 3);
-    assert_eq!(told[2]["src"], "0.0.0.0");
-    assert_eq!(told[2]["search_ns"], Value::Null);
-    assert_eq!(told[3]["errno"], "E200");
+    let second = serde_json::json!({
+        "time": "2026-01-02T03:04:03.000000006Z", "proto": "udp", "call": "autobind",
+        "netns": 4_026_531_840_u32, "netns_name": "host",
+        "pid": 53, "tid": 53, "comm": "unbound", "cgroup": null,
+        "src": "0.0.0.0", "src_port": null, "dst": null, "dst_port": null, "dev": 0,
+        "errno": "EAGAIN", "cause": "pool_exhausted", "search_ns": null,
+    });
+    assert_eq!(told[1], second);
+    assert_eq!(told[2]["src_port"], 40_000);
+    assert_eq!(told[2]["dev"], 3);
+    assert_eq!(told[3]["src"], "0.0.0.0");
+    assert_eq!(told[3]["search_ns"], Value::Null);
+    assert_eq!(told[4]["errno"], "E200");
+    assert_eq!(told[5]["call"], "listen");
+    assert_eq!(told[5]["src_port"], 8_080);
 }
 
 #[test]
@@ -519,6 +579,7 @@ fn what_nobody_watched_is_null_in_json() {
     nulls(&snapshot["spaces"][0], &flow);
     nulls(&snapshot["spaces"][0], &["exhausts_in_s", "need"]);
     nulls(&snapshot["processes"][0], &flow);
+    nulls(&snapshot["bind_pools"][0], &["failures", "failures_per_s"]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //! ```text
 //! when, kernel, how it was watched
 //! what is missing in it
-//! how many connect() failed
+//! how many connect() and binds failed
 //! how the most endangered space is
+//! how the fullest bind pool is, when little is left of it
 //!
 //! Spaces
 //! NETNS SOURCE DESTINATION USED ...
@@ -30,8 +31,9 @@ use super::{
 use crate::{
     attribution::{Snapshot, snapshot::Failure},
     fields::{
-        BIND_POOLS, FAILURES, Field, PROCESSES, ProcessColumn, SPACES, SPARE_FAILURE_COLUMNS,
-        SPARE_POOL_COLUMNS, SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS, SpaceColumn,
+        BIND_POOLS, FAILURES, Field, PROCESSES, PoolColumn, ProcessColumn, SPACES,
+        SPARE_FAILURE_COLUMNS, SPARE_POOL_COLUMNS, SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS,
+        SpaceColumn,
     },
     views::Style,
 };
@@ -65,6 +67,7 @@ pub fn text<W: io::Write>(
         sentences::incomplete(snapshot),
         sentences::failed(snapshot),
         sentences::worst(snapshot, &names),
+        sentences::worst_pool(snapshot, &names),
     ];
     for sentence in above.into_iter().flatten() {
         paragraph(&mut out, &sentence, tables.width)?;
@@ -102,7 +105,7 @@ pub fn text<W: io::Write>(
     let pools: Vec<_> = snapshot
         .bind_pools
         .iter()
-        .filter(|pool| pool.bound > 0)
+        .filter(|pool| pool.is_needed())
         .cloned()
         .collect();
     Section {
@@ -115,7 +118,7 @@ pub fn text<W: io::Write>(
     .write(
         &mut out,
         &pools,
-        |_| true,
+        |column| watched || column != PoolColumn::Failures,
         |pool, column| cells::pool(pool, column, &names),
     )
 }
@@ -137,7 +140,7 @@ fn write_failures(
     };
     Section {
         title: "Latest failures",
-        none: "no connect() failed",
+        none: "no call failed",
         fields: FAILURES,
         spare: SPARE_FAILURE_COLUMNS,
         tables: &fewer,

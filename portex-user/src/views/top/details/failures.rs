@@ -1,6 +1,6 @@
 //! The latest failed allocations of what is looked at.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use ratatui::style::Style;
 
@@ -11,11 +11,10 @@ use super::{
     words::long,
 };
 use crate::{
-    attribution::snapshot::{Failure, Snapshot},
-    event::Cause,
+    attribution::snapshot::{FailedCall, Failure, Snapshot},
     views::{
         errno_name,
-        snapshot::numbers::brief,
+        snapshot::{cells::call, numbers::brief},
         top::{Theme, labels::Labels},
     },
 };
@@ -92,15 +91,22 @@ fn cells(
                 _ => holder,
             }
         }
+        Shown::Destination if failure.call != FailedCall::Connect => {
+            let address = SocketAddr::new(failure.src, failure.src_port.unwrap_or(0));
+            format!("- ({} at {address})", call(failure))
+        }
         Shown::Destination => labels.destination(failure.dst, failure.dst_port),
     };
     let what = match failure.src_port {
-        Some(port) => format!("{what}, bound to port {port}"),
-        None => what,
+        Some(port) if failure.call == FailedCall::Connect => {
+            format!("{what}, bound to port {port}")
+        }
+        _ => what,
     };
-    let cause = match failure.cause {
-        Cause::RangeExhausted => theme.alarm(),
-        _ => theme.warning(),
+    let cause = if failure.cause.is_exhaustion() {
+        theme.alarm()
+    } else {
+        theme.warning()
     };
     let search = failure.search.map_or_else(|| "-".to_owned(), long);
     vec![

@@ -151,6 +151,15 @@ fn holds(view: &ProcessView<'_>, width: usize) -> Vec<Line<'static>> {
             theme.time_wait(),
         ),
     ];
+    // What should not be: shown only when it is.
+    for (name, count) in [
+        ("in CLOSE_WAIT", process.close_wait),
+        ("bound first", process.bound),
+    ] {
+        if count > 0 {
+            items.push((name.into(), grouped(count.into()), theme.warning()));
+        }
+    }
     match process.rates {
         Some(rates) => {
             let alarm = if rates.failures > 0.0 {
@@ -165,7 +174,7 @@ fn holds(view: &ProcessView<'_>, width: usize) -> Vec<Line<'static>> {
     }
     if let Some(failures) = process.failures {
         let alarm = if failures > 0 { theme.alarm() } else { plain };
-        items.push(("connect() failed".into(), grouped(failures), alarm));
+        items.push(("calls failed".into(), grouped(failures), alarm));
     }
     let mut lines = words::flow(items, width, theme);
     let times = [

@@ -7,9 +7,9 @@ use super::{
     spaces::{describe_destination, describe_holder, describe_netns, netns},
 };
 use crate::{
-    attribution::snapshot::{Failure, Snapshot},
+    attribution::snapshot::{FailedCall, Failure, Snapshot},
     fields::{FailureColumn, Field, SPARE_TOP_FAILURE_COLUMNS, TOP_FAILURES},
-    views::errno_name,
+    views::{errno_name, snapshot::cells},
 };
 
 pub(in crate::views::top) struct Failures;
@@ -54,6 +54,7 @@ impl List for Failures {
             FailureColumn::Pid => Sorted::Number(failure.holder.pid.unwrap_or(0).into()),
             FailureColumn::Comm => Sorted::Text(&failure.holder.comm),
             FailureColumn::Netns => netns(failure.netns, data),
+            FailureColumn::Call => Sorted::Text(failure.call.name().as_bytes()),
             FailureColumn::Source => Sorted::Address(failure.src, failure.src_port.unwrap_or(0)),
             FailureColumn::Destination => Sorted::Address(failure.dst, failure.dst_port),
             FailureColumn::Errno => Sorted::Number(failure.errno.into()),
@@ -73,7 +74,11 @@ impl List for Failures {
         describe_netns(failure.netns, data, out);
         // Writing to a String cannot fail.
         let _ok = std::fmt::Write::write_fmt(out, format_args!("{} ", failure.src));
-        describe_destination(failure.dst, failure.dst_port, data, out);
+        out.push_str(&cells::call(failure));
+        out.push(' ');
+        if failure.call == FailedCall::Connect {
+            describe_destination(failure.dst, failure.dst_port, data, out);
+        }
         out.push_str(&errno_name(failure.errno));
         out.push(' ');
         out.push_str(failure.cause.name());

@@ -25,6 +25,7 @@ pub(super) use self::{
 use super::labels::Labels;
 use crate::{
     attribution::snapshot::{Snapshot, SpaceKey},
+    event::Proto,
     fields::Field,
 };
 
@@ -83,7 +84,7 @@ pub(super) enum RowKey {
     Failure(FailureKey),
     Namespace(u32),
     /// Namespace and address.
-    Pool(u32, IpAddr),
+    Pool(u32, Proto, IpAddr),
     /// In the tree: an owner of a space.
     Owner(SpaceKey, Option<u32>),
     /// In the tree: a destination of a process.

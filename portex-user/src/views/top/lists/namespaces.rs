@@ -14,7 +14,7 @@ use crate::{
 
 pub(in crate::views::top) struct Namespaces;
 
-/// What the spaces of a namespace come to.
+/// What the spaces of a namespace come to, and of its pools the failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::views::top) struct Sums {
     pub(in crate::views::top) spaces: u32,
@@ -40,6 +40,14 @@ impl Sums {
                 if let Some(failures) = space.failures {
                     *sum.failures.get_or_insert(0) += failures;
                 }
+            }
+        }
+        for pool in &snapshot.bind_pools {
+            let place = places.get(&pool.netns);
+            if let (Some(sum), Some(failures)) =
+                (place.and_then(|at| sums.get_mut(*at)), pool.failures)
+            {
+                *sum.failures.get_or_insert(0) += failures;
             }
         }
         sums

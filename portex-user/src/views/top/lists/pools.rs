@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     Data, List, RowKey, Sorted,
-    spaces::{describe_netns, netns},
+    processes::float,
+    spaces::{describe_holder, describe_netns, netns},
 };
 use crate::{
     attribution::snapshot::{BindPool, Snapshot},
@@ -26,11 +27,11 @@ impl List for Pools {
     }
 
     fn present(pool: &BindPool) -> bool {
-        pool.bound > 0
+        pool.is_needed()
     }
 
     fn key(pool: &BindPool) -> RowKey {
-        RowKey::Pool(pool.netns, pool.src)
+        RowKey::Pool(pool.netns, pool.proto, pool.src)
     }
 
     fn netns(pool: &BindPool) -> u32 {
@@ -40,12 +41,18 @@ impl List for Pools {
     fn sorted<'a>(pool: &'a BindPool, _: usize, column: PoolColumn, data: &Data<'a>) -> Sorted<'a> {
         Sorted::Number(match column {
             PoolColumn::Netns => return netns(pool.netns, data),
+            PoolColumn::Proto => return Sorted::Text(pool.proto.name().as_bytes()),
             PoolColumn::Address => return Sorted::Address(pool.src, 0),
             PoolColumn::Capacity => pool.capacity.into(),
             PoolColumn::Used => pool.used.into(),
             PoolColumn::Bound => pool.bound.into(),
             PoolColumn::Free => pool.free.into(),
             PoolColumn::Fill => share(pool.capacity, pool.free),
+            PoolColumn::Failures => pool.failures.map_or(-1.0, float),
+            PoolColumn::Owner => {
+                let owner = pool.owners.first();
+                return Sorted::Text(owner.map_or(&[], |owner| &owner.holder.comm));
+            }
         })
     }
 
@@ -56,6 +63,9 @@ impl List for Pools {
     fn describe(pool: &BindPool, data: &Data<'_>, out: &mut String) {
         describe_netns(pool.netns, data, out);
         // Writing to a String cannot fail.
-        let _ok = write!(out, "{}", pool.src);
+        let _ok = write!(out, "{} {} ", pool.proto.name(), pool.src);
+        for owner in &pool.owners {
+            describe_holder(&owner.holder, out);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use crate::{
-    attribution::snapshot::{BindPool, Failure, Namespace, Process, Space},
+    attribution::snapshot::{BindPool, FailedCall, Failure, Namespace, Process, Space},
     fields::{
         FailureColumn, NamespaceColumn, PoolColumn, ProcessColumn, SpaceColumn, TopProcessColumn,
         TopSpaceColumn,
@@ -128,10 +128,12 @@ impl Shown for Failures {
         let text = match column {
             FailureColumn::Time => time_of_day(failure, context),
             FailureColumn::Netns => labels.netns(failure.netns),
-            FailureColumn::Destination => labels.destination(failure.dst, failure.dst_port),
+            FailureColumn::Destination if failure.call == FailedCall::Connect => {
+                labels.destination(failure.dst, failure.dst_port)
+            }
             other => cells::failure(failure, other, &Names::default(), jiff::Zoned::default).text,
         };
-        let exhausted = failure.cause == crate::event::Cause::RangeExhausted;
+        let exhausted = failure.cause.is_exhaustion();
         let style = context.alarm_if(column == FailureColumn::Cause && exhausted);
         Cell::Text(text, style)
     }
@@ -202,6 +204,9 @@ impl Shown for Pools {
         };
         let style = match column {
             PoolColumn::Free | PoolColumn::Fill => context.theme().fill(fill),
+            PoolColumn::Failures => {
+                context.alarm_if(pool.failures.is_some_and(|failures| failures > 0))
+            }
             _ => Style::new(),
         };
         Cell::Text(text, style)

@@ -122,7 +122,13 @@ pub(super) fn busy() -> Snapshot {
         holder: curl(100),
         ..failure(61_250, 9_999)
     };
-    snapshot.failures = vec![failure(5, 443), failure(1_005, 443), bound];
+    snapshot.bind_pools.insert(0, samples::udp_pool());
+    snapshot.failures = vec![
+        failure(5, 443),
+        failure(1_005, 443),
+        samples::udp_failure(),
+        bound,
+    ];
     snapshot
 }
 

@@ -95,6 +95,8 @@ pub(super) fn typical() -> Scene {
         process: Some(Process {
             hold: Some(times(60_250_000, 60_900_000, 3_723_000_000)),
             search: Some(times(4, 1_270, 8_400)),
+            close_wait: 12,
+            bound: 1_345,
             ..samples::process()
         }),
         snapshot,

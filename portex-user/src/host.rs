@@ -1,0 +1,74 @@
+//! What decides about ports in a network namespace beside its sockets: settings, counters, addresses,
+//! listeners. For who explains how exposed a host is.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::found::Rules;
+
+/// A network namespace. `inventory/` makes it.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its inode number.
+    pub netns: u32,
+    /// What people call it. Untrusted.
+    pub name: Option<Arc<str>>,
+    /// Where a command can enter it; `None`: it is the one that portex is in, or no path is known that
+    /// a shell takes as it is.
+    pub path: Option<String>,
+    /// Whether it is the one that portex is in.
+    pub own: bool,
+    /// Its settings.
+    pub rules: Rules,
+    /// `tcp_timestamps`: 0 off, 1 with a random offset, 2 without; `None` where it cannot be read.
+    pub timestamps: Option<u8>,
+    /// `ip_unprivileged_port_start`: `ip_local_port_range` may not begin below.
+    pub unprivileged_from: u16,
+    /// `TCPTimeWaitOverflow` of TcpExt since the namespace exists: TIME_WAITs that found
+    /// `tcp_max_tw_buckets` reached.
+    pub time_wait_overflows: Option<u64>,
+    /// TIME_WAITs, FIN_WAIT2 minisockets included (`/proc/net/sockstat`).
+    pub time_waits: Option<u64>,
+    /// Connection tracking, where the kernel has it.
+    pub conntrack: Option<Conntrack>,
+    /// Addresses that a connection can come from: neither loopback, link-local nor deprecated.
+    pub addresses: Vec<IpAddr>,
+    /// Sockets that wait for others at a port of their own.
+    pub listeners: Vec<Listener>,
+    /// The process that shows that this is the network of a Kubernetes node. Untrusted.
+    pub node_agent: Option<String>,
+}
+
+/// Connection tracking of a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conntrack {
+    /// Entries (`nf_conntrack_count`).
+    pub count: u64,
+    /// Most entries (`nf_conntrack_max`); 0 for no bound.
+    pub max: u64,
+    /// Whether that bound can be set from inside the namespace; most kernels have one for all.
+    pub max_is_own: bool,
+    /// Counters, where they can be read (`/proc/net/stat/nf_conntrack`).
+    pub counters: Option<ConntrackCounters>,
+}
+
+/// Counters of connection tracking, over all CPUs, since the namespace exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConntrackCounters {
+    /// Entries that could not be inserted, since another had the same tuple.
+    pub insert_failed: u64,
+    /// Packets that were dropped, since an entry could not be inserted or made.
+    pub drop: u64,
+    /// Entries that were removed to make room in a full table.
+    pub early_drop: u64,
+}
+
+/// A listening socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// Its port.
+    pub port: u16,
+    /// Its address.
+    pub address: IpAddr,
+    /// Name and id of a process that has it open. The name is untrusted.
+    pub process: Option<(Vec<u8>, u32)>,
+}
