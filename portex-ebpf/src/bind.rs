@@ -1,6 +1,7 @@
 //! Calls that want a local port, not a connection, and get none: bind(), listen() on an unbound
 //! socket, and the binding of an unbound UDP socket by connect() or a send.
 
+use aya_ebpf::helpers::generated::bpf_get_current_task;
 use portex_common::{
     Loss, RecordKind,
     record::{BindCall, flag},
@@ -11,6 +12,7 @@ use crate::{
     conn::observe,
     emit::{self, Detail},
     read::{self, AF_INET6, SockCommon},
+    task,
     trouble::Outcome,
 };
 
@@ -110,12 +112,34 @@ pub(crate) fn fail_autobind_of(ctx: Ctx, sk: u64) -> Outcome {
     fail(ctx, sk, BindCall::Autobind, errno::EAGAIN, None)
 }
 
+/// The same of a call that the program at its entry did not see: on some kernels (5.10) a kprobe's is
+/// skipped now and then. What it was about is in the system call's registers, if it is one.
+#[inline(always)]
+pub(crate) fn fail_unseen(ctx: Ctx, call: BindCall, errno: u16) -> Outcome {
+    let Some((sk, regs)) = socket_of_call()? else {
+        return Ok(());
+    };
+    if !task::takes_port(read::kernel(regs, task::regs::NUMBER)?) {
+        return Ok(());
+    }
+    let wanted = match call {
+        BindCall::Bind => Some(wanted!(read::user, read::kernel(regs, task::regs::ARG1)?)),
+        BindCall::Listen | BindCall::Autobind => None,
+    };
+    fail(ctx, sk, call, errno, wanted)
+}
+
 /// The socket behind the file descriptor that a system call has as its first argument.
 #[inline(always)]
 pub(crate) fn socket_of_call() -> Result<Option<(u64, u64)>, Loss> {
-    let (task, regs) = read::current();
-    let fd = read::kernel::<u64>(regs, read::regs::ARG0)? as u32;
-    let sk = read::sock_of_fd(task, fd)?;
+    let regs = task::user_regs();
+    if regs == 0 {
+        return Ok(None);
+    }
+    let fd = read::kernel::<u64>(regs, task::regs::ARG0)? as u32;
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    let sk = task::sock_of_fd(task, fd)?;
     if sk == 0 {
         return Ok(None);
     }

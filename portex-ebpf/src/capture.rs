@@ -18,8 +18,9 @@ use crate::{
     conn::Conn,
     emit::{Detail, put},
     maps::{EVENTS, KNOWN, SCRATCH},
-    read::{self, regs},
+    read,
     settings::setting,
+    task::{self, regs},
 };
 
 /// What a program was started with: `bpf_get_stack` asks for it.
@@ -104,13 +105,13 @@ fn fill(ctx: Ctx, base: *mut u8, owner: &portex_common::Owner) -> u64 {
         fd: NO_FD,
         ..CaptureHeader::default()
     };
-    let found = read::user_regs();
+    let found = task::user_regs();
     if found != 0 {
         header.ip = read::kernel(found, regs::IP).unwrap_or(0);
         header.sp = read::kernel(found, regs::SP).unwrap_or(0);
         header.bp = read::kernel(found, regs::BP).unwrap_or(0);
         let number = read::kernel(found, regs::NUMBER).unwrap_or(u64::MAX);
-        if read::takes_port(number) {
+        if task::takes_port(number) {
             header.fd = read::kernel::<u64>(found, regs::ARG0).unwrap_or(u64::MAX) as u32;
         }
     }

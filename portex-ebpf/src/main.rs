@@ -4,7 +4,7 @@
 //! attach (trampoline, kprobe, tracepoint). The files beside it hold what all share:
 //!
 //! * `maps`: every map; `settings`: the read-only globals
-//! * `read`: the only place that reads raw kernel memory
+//! * `read`: the only place that reads raw kernel memory; `task`: what there is of the running task
 //! * `conn`: the table of tracked connections; `life`: what may happen to one
 //! * `bind`: failures of bind(), listen() and autobind; `capture`: where a failing call came from
 //! * `emit`: the ring buffer; `trouble`: what went wrong, counted
@@ -27,6 +27,7 @@ mod owner;
 mod probes;
 mod read;
 mod settings;
+mod task;
 mod trouble;
 mod walk;
 

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
 };
 use portex_common::{Owner, record::COMM_LEN};
 
-use crate::read;
+use crate::task;
 
 /// Thread id of the running task in the low half, thread group id in the high half.
 #[inline(always)]
@@ -25,7 +25,7 @@ pub(crate) fn current() -> Owner {
         tid: thread as u32,
         uid: bpf_get_current_uid_gid() as u32,
         comm: [0; COMM_LEN],
-        start: read::process_start(),
+        start: task::process_start(),
     };
     // SAFETY: the destination is COMM_LEN bytes long; the helper ends it with NUL.
     unsafe { bpf_get_current_comm(owner.comm.as_mut_ptr().cast(), COMM_LEN as u32) };

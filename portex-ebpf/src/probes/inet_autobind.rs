@@ -56,7 +56,10 @@ fn try_kretprobe(ctx: &RetProbeContext) -> Outcome {
     let thread = owner::thread();
     // SAFETY: only this thread has this key.
     let Some(call) = (unsafe { BINDS.get(thread) }).copied() else {
-        return Ok(());
+        if ctx.ret::<i32>() != -i32::from(errno::EAGAIN) {
+            return Ok(());
+        }
+        return bind::fail_unseen(ctx.as_ptr(), BindCall::Autobind, errno::EAGAIN);
     };
     let _present = BINDS.remove(thread);
     try_return(ctx.as_ptr(), call.sk, ctx.ret())

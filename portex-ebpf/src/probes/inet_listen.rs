@@ -57,7 +57,10 @@ fn try_kretprobe(ctx: &RetProbeContext) -> Outcome {
     let thread = owner::thread();
     // SAFETY: only this thread has this key.
     let Some(call) = (unsafe { BINDS.get(thread) }).copied() else {
-        return Ok(());
+        return match bind::refused(i64::from(ctx.ret::<i32>())) {
+            Some(errno) => bind::fail_unseen(ctx.as_ptr(), BindCall::Listen, errno),
+            None => Ok(()),
+        };
     };
     let _present = BINDS.remove(thread);
     try_return(ctx.as_ptr(), call.sk, ctx.ret())

@@ -21,6 +21,7 @@ use crate::{
     probes::tw_timer,
     read::{self, SockCommon},
     settings::setting,
+    task,
     trouble::{Outcome, finish},
 };
 
@@ -71,7 +72,7 @@ fn try_begin(sk: u64) -> Outcome {
         return Ok(());
     }
     // io_uring and sendto() come here too, and end in no sys_exit_connect.
-    if setting!(syscall_exit) == 1 && read::syscall() == Some(read::CONNECT) {
+    if setting!(syscall_exit) == 1 && task::syscall() == Some(task::CONNECT) {
         let call = Call { sk, arg: 0 };
         CONNECTS
             .insert(owner::thread(), &call, 0)
@@ -109,7 +110,7 @@ fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> 
     }
     // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned: what
     // closes the socket within connect(2) now is connect(AF_UNSPEC).
-    if read::syscall() == Some(read::CONNECT) {
+    if task::syscall() == Some(task::CONNECT) {
         life::succeed(sk, conn, sport, flag::INFERRED);
         return Ok(());
     }

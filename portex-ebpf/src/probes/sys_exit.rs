@@ -10,8 +10,9 @@ use portex_common::record::BindCall;
 use crate::{
     bind::{self, errno, wanted},
     capture::Ctx,
-    read::{self, regs},
+    read,
     settings::setting,
+    task::regs,
     trouble::{Outcome, finish},
 };
 

@@ -17,8 +17,9 @@ use crate::{
     maps::CONNECTS,
     owner,
     probes::sys_exit,
-    read::{self, AF_INET6, SockCommon, regs},
+    read::{self, AF_INET6, SockCommon},
     settings::setting,
+    task::regs,
     trouble::{Outcome, finish},
 };
 

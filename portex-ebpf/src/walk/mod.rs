@@ -14,8 +14,9 @@ use portex_common::{Loss, Tuple, Walked, WalkedKind, settings::ABSENT, walked::w
 
 use crate::{
     maps::{WALK, WALKED},
-    read::{self, SockCommon, kernel},
+    read::{SockCommon, kernel},
     settings::setting,
+    task,
 };
 
 /// Where a walk stands. It lies in a map and is read and written anew at each step (volatile), as the
@@ -75,7 +76,7 @@ impl Walk {
 fn hashinfo(fd: u32) -> Result<u64, Loss> {
     // SAFETY: a helper without arguments.
     let task = unsafe { bpf_get_current_task() };
-    let sk = read::sock_of_fd(task, fd)?;
+    let sk = task::sock_of_fd(task, fd)?;
     if sk == 0 {
         return Err(Loss::ReadFault);
     }

@@ -137,8 +137,8 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         let live = Live::new(session, ring);
         let totals = if let Some(explainer) = explainer {
             let live = live.telling_early(explainer.early());
-            let mut explained = Explained::new(live, explainer);
-            show(&mut explained, args.form(), &filter, limits, stop).await?
+            let mut in_full = Explained::new(live, explainer);
+            show(&mut in_full, args.form(), &filter, limits, stop).await?
         } else {
             let mut live = live;
             show(&mut live, args.form(), &filter, limits, stop).await?

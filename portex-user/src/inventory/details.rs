@@ -57,12 +57,12 @@ fn look(pid: u32) -> io::Result<ProcessDetails> {
     look_at(pid, None)
 }
 
-fn look_at(pid: u32, start: Option<u32>) -> io::Result<ProcessDetails> {
+fn look_at(pid: u32, since: Option<u32>) -> io::Result<ProcessDetails> {
     let directory = Directory::open(pid)?;
     let stat = directory.stat()?;
     #[expect(clippy::cast_possible_truncation, reason = "as it is meant")]
     let began = stat.start as u32;
-    if start.is_some_and(|start| start != began) {
+    if since.is_some_and(|since| since != began) {
         return Err(io::ErrorKind::NotFound.into());
     }
     let uid = directory.read_beginning("status", LINES);

@@ -20,6 +20,9 @@ use crate::{
 /// Ordinary events are fetched this often; a failure, or a buffer that fills, is fetched at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Who is told of an owner.
+type Early = Box<dyn FnMut(&Owner)>;
+
 /// Bytes that are taken in one go, about: those with stacks are large.
 const MOST_BYTES: usize = 16 << 20;
 
@@ -34,7 +37,7 @@ pub struct Live {
     lengths: Vec<usize>,
     undecodable: u64,
     /// Is told of processes whose calls fail, before the events are put in order.
-    early: Option<Box<dyn FnMut(&Owner)>>,
+    early: Option<Early>,
     /// Where somebody asks for them.
     cgroups: Option<Cgroups>,
 }

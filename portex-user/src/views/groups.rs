@@ -66,7 +66,7 @@ pub struct Groups<W> {
     out: W,
     /// One JSON object a line, else text in this style.
     style: Option<Style>,
-    groups: FxHashMap<Key, Group>,
+    by_key: FxHashMap<Key, Group>,
     /// Failures that there was no group left for.
     left_out: u64,
     losses: BTreeMap<&'static str, u64>,
@@ -88,7 +88,7 @@ impl<W: io::Write> Groups<W> {
         Self {
             out,
             style,
-            groups: FxHashMap::default(),
+            by_key: FxHashMap::default(),
             left_out: 0,
             losses: BTreeMap::new(),
             clock: None,
@@ -97,7 +97,7 @@ impl<W: io::Write> Groups<W> {
 
     /// The most frequent first, then the earliest.
     fn sorted(&self) -> Vec<(&Key, &Group)> {
-        let mut groups: Vec<_> = self.groups.iter().collect();
+        let mut groups: Vec<_> = self.by_key.iter().collect();
         groups.sort_by_key(|(_, group)| (std::cmp::Reverse(group.count), group.first));
         groups
     }
@@ -190,11 +190,11 @@ impl<W: io::Write> EventView for Groups<W> {
             comm: place.is_none().then(|| event.owner.comm.clone()),
             place,
         };
-        if self.groups.len() >= MOST && !self.groups.contains_key(&key) {
+        if self.by_key.len() >= MOST && !self.by_key.contains_key(&key) {
             self.left_out += 1;
             return Ok(());
         }
-        let group = self.groups.entry(key).or_insert_with(|| Group {
+        let group = self.by_key.entry(key).or_insert_with(|| Group {
             count: 0,
             first: event.time,
             last: event.time,

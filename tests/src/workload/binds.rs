@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, stage: &Stage) -> Result<()> {
             let threads: Vec<_> = (0..args.threads)
                 .map(|_| scope.spawn(|| place.fail(proto, args.failures, stage)))
                 .collect();
-            let mut outcomes = threads.into_iter().map(|thread| thread.join());
+            let mut outcomes = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
             outcomes.try_for_each(|outcome| outcome.unwrap_or_else(|_| bail!("a panic")))
         })?;
         drop(held);

@@ -85,8 +85,8 @@ pub(super) fn worst(snapshot: &Snapshot, names: &Names<'_>) -> Option<String> {
 
 /// How the fullest bind pool that anybody needs is; `None` when there is enough in all.
 pub(super) fn worst_pool(snapshot: &Snapshot, names: &Names<'_>) -> Option<String> {
-    let mut pools = snapshot.bind_pools.iter();
-    let pool = pools.find(|pool| pool.is_needed())?;
+    let mut all = snapshot.bind_pools.iter();
+    let pool = all.find(|pool| pool.is_needed())?;
     let fill = share(pool.capacity, pool.free);
     if fill < WARNING {
         return None;
@@ -100,13 +100,13 @@ pub(super) fn worst_pool(snapshot: &Snapshot, names: &Names<'_>) -> Option<Strin
 }
 
 fn left((free, capacity, exact): (u32, u32, bool), fill: f64, call: &str) -> String {
-    let full = (fill * 100.0 + 1e-6).floor();
+    let taken = (fill * 100.0 + 1e-6).floor();
     match (free, exact) {
         (0, true) => format!("has none of {capacity} ports left: the next {call} fails"),
         (0, false) => format!("may have none of {capacity} ports left"),
-        (_, true) => format!("has {free} of {capacity} ports left ({full} % full)"),
+        (_, true) => format!("has {free} of {capacity} ports left ({taken} % full)"),
         (_, false) => {
-            format!("has at least {free} of {capacity} ports left (at most {full} % full)")
+            format!("has at least {free} of {capacity} ports left (at most {taken} % full)")
         }
     }
 }
