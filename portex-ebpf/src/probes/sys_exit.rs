@@ -3,6 +3,10 @@
 //!
 //! The socket is the one behind the file descriptor that the call was given. io_uring, the kernel's
 //! own callers and 32-bit processes do not come here.
+//!
+//! Beside kretprobes they make good for returns that were not seen: up to 5.18 or so there are as many
+//! instances of a kretprobe as CPUs, and `udp_lib_get_port` lets other threads run meanwhile
+//! (`cond_resched`). What the entry noted and the return did not take away has been missed.
 
 use aya_ebpf::{EbpfContext, macros::tracepoint, programs::TracePointContext};
 use portex_common::record::BindCall;
@@ -10,8 +14,8 @@ use portex_common::record::BindCall;
 use crate::{
     bind::{self, errno, wanted},
     capture::Ctx,
-    read,
-    settings::setting,
+    maps::BINDS,
+    owner, read,
     task::regs,
     trouble::{Outcome, finish},
 };
@@ -36,9 +40,6 @@ fn try_bind(ctx: Ctx, code: i64) -> Outcome {
     let Some(errno) = bind::refused(code) else {
         return Ok(());
     };
-    if setting!(task_pt_regs) == 0 {
-        return Ok(());
-    }
     let Some((sk, regs)) = bind::socket_of_call()? else {
         return Ok(());
     };
@@ -57,7 +58,7 @@ pub fn sys_exit_listen(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn try_listen(ctx: Ctx, code: i64) -> Outcome {
-    if code != -i64::from(errno::EADDRINUSE) || setting!(task_pt_regs) == 0 {
+    if code != -i64::from(errno::EADDRINUSE) {
         return Ok(());
     }
     match bind::socket_of_call()? {
@@ -87,11 +88,66 @@ pub fn sys_exit_sendmmsg(ctx: TracePointContext) -> u32 {
 /// A send, by any of its system calls.
 #[inline(always)]
 fn try_autobind(ctx: Ctx, code: i64) -> Outcome {
-    if code != -i64::from(errno::EAGAIN) || setting!(task_pt_regs) == 0 {
+    if code != -i64::from(errno::EAGAIN) {
         return Ok(());
     }
     match bind::socket_of_call()? {
         Some((sk, _)) => bind::fail_autobind_of(ctx, sk),
         None => Ok(()),
     }
+}
+
+/// Whether the running thread's call was noted when it began, but not when it returned.
+#[inline(always)]
+fn was_missed() -> bool {
+    BINDS.remove(owner::thread()).is_ok()
+}
+
+#[tracepoint]
+pub fn sys_exit_bind_beside(ctx: TracePointContext) -> u32 {
+    if bind::refused(code(&ctx)).is_none() || !was_missed() {
+        return 0;
+    }
+    finish(&ctx, "sys_exit_bind", try_bind(ctx.as_ptr(), code(&ctx)))
+}
+
+#[tracepoint]
+pub fn sys_exit_listen_beside(ctx: TracePointContext) -> u32 {
+    if bind::refused(code(&ctx)).is_none() || !was_missed() {
+        return 0;
+    }
+    finish(
+        &ctx,
+        "sys_exit_listen",
+        try_listen(ctx.as_ptr(), code(&ctx)),
+    )
+}
+
+#[tracepoint]
+pub fn sys_exit_connect_beside(ctx: TracePointContext) -> u32 {
+    finish(&ctx, "sys_exit_connect", try_autobind_beside(&ctx))
+}
+
+#[tracepoint]
+pub fn sys_exit_sendto_beside(ctx: TracePointContext) -> u32 {
+    finish(&ctx, "sys_exit_sendto", try_autobind_beside(&ctx))
+}
+
+#[tracepoint]
+pub fn sys_exit_sendmsg_beside(ctx: TracePointContext) -> u32 {
+    finish(&ctx, "sys_exit_sendmsg", try_autobind_beside(&ctx))
+}
+
+#[tracepoint]
+pub fn sys_exit_sendmmsg_beside(ctx: TracePointContext) -> u32 {
+    finish(&ctx, "sys_exit_sendmmsg", try_autobind_beside(&ctx))
+}
+
+#[inline(always)]
+fn try_autobind_beside(ctx: &TracePointContext) -> Outcome {
+    let code = code(ctx);
+    if code != -i64::from(errno::EAGAIN) || !was_missed() {
+        return Ok(());
+    }
+    try_autobind(ctx.as_ptr(), code)
 }

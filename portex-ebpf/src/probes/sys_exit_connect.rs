@@ -41,9 +41,6 @@ fn try_exit(ctx: Ctx, code: i64) -> Outcome {
         // Without a connection the outcome has been told already, or is filtered or lost.
         return conn::lookup(sk).map_or(Ok(()), |conn| try_settle(ctx, sk, conn, code));
     }
-    if setting!(task_pt_regs) == 0 {
-        return Ok(());
-    }
     match code.unsigned_abs() as u16 {
         errno @ (errno::EADDRNOTAVAIL | bind::errno::EAGAIN) if code < 0 => try_refused(ctx, errno),
         _ => Ok(()),

@@ -278,13 +278,30 @@ fn a_bind_that_fails_says_whether_ports_ran_out() {
             other => panic!("no failed bind: {other:?}"),
         }
     };
-    use {BindCall::*, Cause::*, Proto::*};
-    assert_eq!(told(98, 0, 0, 0), (Tcp, Bind, PoolExhausted));
-    assert_eq!(told(98, 0, 1, 0), (Tcp, Listen, PoolExhausted));
-    assert_eq!(told(98, 80, 1, 0), (Tcp, Listen, PortInUse));
-    assert_eq!(told(11, 0, 2, flag::UDP), (Udp, Autobind, PoolExhausted));
-    assert_eq!(told(99, 0, 0, flag::UDP), (Udp, Bind, AddressNotLocal));
-    assert_eq!(told(13, 80, 0, 0), (Tcp, Bind, Unknown));
+    assert_eq!(
+        told(98, 0, 0, 0),
+        (Proto::Tcp, BindCall::Bind, Cause::PoolExhausted)
+    );
+    assert_eq!(
+        told(98, 0, 1, 0),
+        (Proto::Tcp, BindCall::Listen, Cause::PoolExhausted)
+    );
+    assert_eq!(
+        told(98, 80, 1, 0),
+        (Proto::Tcp, BindCall::Listen, Cause::PortInUse)
+    );
+    assert_eq!(
+        told(11, 0, 2, flag::UDP),
+        (Proto::Udp, BindCall::Autobind, Cause::PoolExhausted)
+    );
+    assert_eq!(
+        told(99, 0, 0, flag::UDP),
+        (Proto::Udp, BindCall::Bind, Cause::AddressNotLocal)
+    );
+    assert_eq!(
+        told(13, 80, 0, 0),
+        (Proto::Tcp, BindCall::Bind, Cause::Unknown)
+    );
 }
 
 proptest! {

@@ -157,7 +157,7 @@ impl Attacher<'_> {
                     .into(),
             );
         }
-        if matches!(probe.kind, Kind::Tracepoint("syscalls")) && self.settings.task_pt_regs == 0 {
+        if probe.program == "sys_exit_connect" && self.settings.task_pt_regs == 0 {
             return Some("this kernel has no bpf_task_pt_regs (it came with 5.15)".into());
         }
         match (&self.tracefs, probe.kind) {

@@ -11,7 +11,7 @@ use crate::runner::Context;
 use crate::tracer::Tracer;
 
 const FAILURES: usize = 10;
-const THREADS: usize = 1;
+const THREADS: usize = 4;
 /// Kinds of calls of UDP and of TCP; see the workload.
 const CALLS: usize = 7 + 4;
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::diagnosis::{Finding, Severity, Watch};
 use super::{
     LOW, OF_A_FULL_SPACE, PORTS, Patient, Rule, full_of_time_waits, healthy, remedy, small,
+    together,
 };
 use crate::cli::Way;
 use crate::fact::Connect;
@@ -34,28 +35,32 @@ pub(in crate::scenarios) fn churn(context: &Context<'_>) -> Result<()> {
         .also(OF_A_FULL_SPACE)
         .also(&["tw_reuse"])
         .fixes(2);
-    rule.holds(
-        context,
-        || {
-            let patient = full_of_time_waits(V4, TAKEN)?;
-            thread::sleep(REUSABLE);
-            Ok(patient)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || {
+                    let patient = full_of_time_waits(V4, TAKEN)?;
+                    thread::sleep(REUSABLE);
+                    Ok(patient)
+                },
+                |finding, _| {
+                    finding.is(Severity::Warning)?;
+                    finding.says(&["36", "40", "100.0", V4]).map(drop)
+                },
+            )
         },
-        |finding, _| {
-            finding.is(Severity::Warning)?;
-            finding.says(&["36", "40", "100.0", V4]).map(drop)
-        },
-    )?;
-    healthy(context, ID, &full_of_time_waits(V4, TAKEN / 4)?)?;
-    // As full, but of connections.
-    healthy(context, ID, &keeping(V4, TAKEN)?)?;
-    Ok(())
+        &|| healthy(context, ID, &full_of_time_waits(V4, TAKEN / 4)?),
+        // As full, but of connections.
+        &|| healthy(context, ID, &keeping(V4, TAKEN)?),
+    ])
 }
 
 /// The process that connected is known when portex has seen it.
 pub(in crate::scenarios) fn churn_watched(context: &Context<'_>) -> Result<()> {
     const ID: &str = "time_wait_churn";
     let mut patient = small()?;
+    patient.netns.sysctl("ipv4/tcp_tw_reuse", "0")?;
     patient.admit(&format!(
         "connect --dst {V4} --count {TAKEN} --peer close --close active --comm churner"
     ))?;
@@ -103,7 +108,7 @@ fn lists(finding: &Finding, patient: &Patient, count: usize) -> Result<()> {
 pub(in crate::scenarios) fn leak(context: &Context<'_>) -> Result<()> {
     const ID: &str = "connection_leak";
     let rule = Rule::new(ID).also(OF_A_FULL_SPACE);
-    for dst in [V4, V6] {
+    let leaks = |dst: &str| {
         rule.holds(
             context,
             || keeping(dst, TAKEN),
@@ -112,11 +117,14 @@ pub(in crate::scenarios) fn leak(context: &Context<'_>) -> Result<()> {
                 finding.says(&["keeper", &pid, "36", "40", dst])?;
                 lists(finding, patient, TAKEN)
             },
-        )?;
-    }
-    healthy(context, ID, &full_of_time_waits(V4, TAKEN)?)?;
-    healthy(context, ID, &keeping(V4, TAKEN / 4)?)?;
-    Ok(())
+        )
+    };
+    together(&[
+        &|| leaks(V4),
+        &|| leaks(V6),
+        &|| healthy(context, ID, &full_of_time_waits(V4, TAKEN)?),
+        &|| healthy(context, ID, &keeping(V4, TAKEN / 4)?),
+    ])
 }
 
 /// The same, seen to grow.
@@ -156,17 +164,20 @@ pub(in crate::scenarios) fn close_wait(context: &Context<'_>) -> Result<()> {
         Ok::<_, anyhow::Error>(patient)
     };
     let rule = Rule::new(ID).also(OF_A_FULL_SPACE);
-    rule.holds(
-        context,
-        || open("first"),
-        |finding, patient| {
-            let pid = patient.pid()?;
-            finding.says(&["forgetful", &pid, "36"])?;
-            lists(finding, patient, TAKEN)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || open("first"),
+                |finding, patient| {
+                    let pid = patient.pid()?;
+                    finding.says(&["forgetful", &pid, "36"])?;
+                    lists(finding, patient, TAKEN)
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &open("ignore")?)?;
-    Ok(())
+        &|| healthy(context, ID, &open("ignore")?),
+    ])
 }
 
 /// Nobody is to blame: many processes have a few connections each, or ports are bound.
@@ -186,10 +197,6 @@ pub(in crate::scenarios) fn space_full(context: &Context<'_>) -> Result<()> {
         }
         Ok(patient)
     };
-    rule.holds(context, crowd, |finding, _| {
-        finding.is(Severity::Warning)?;
-        finding.says(&["36", "40", V4]).map(drop)
-    })?;
     // Bound on another address, they are in the way of any connect.
     let bound = || {
         let mut patient = small()?;
@@ -198,13 +205,22 @@ pub(in crate::scenarios) fn space_full(context: &Context<'_>) -> Result<()> {
         keep(&mut patient, V4, 4)?;
         Ok(patient)
     };
-    rule.holds(context, bound, |finding, _| {
-        finding.says(&["36", "32", "40", V4]).map(drop)
-    })?;
-    healthy(context, ID, &keeping(V4, TAKEN / 4)?)?;
     // That one has a name.
-    healthy(context, ID, &keeping(V4, TAKEN)?)?;
-    Ok(())
+    together(&[
+        &|| {
+            rule.holds(context, crowd, |finding, _| {
+                finding.is(Severity::Warning)?;
+                finding.says(&["36", "40", V4]).map(drop)
+            })
+        },
+        &|| {
+            rule.holds(context, bound, |finding, _| {
+                finding.says(&["36", "32", "40", V4]).map(drop)
+            })
+        },
+        &|| healthy(context, ID, &keeping(V4, TAKEN / 4)?),
+        &|| healthy(context, ID, &keeping(V4, TAKEN)?),
+    ])
 }
 
 /// All connections go to one address and port.
@@ -213,18 +229,23 @@ pub(in crate::scenarios) fn one_destination(context: &Context<'_>) -> Result<()>
     let rule = Rule::new(ID)
         .also(OF_A_FULL_SPACE)
         .also(&["connection_leak"]);
-    rule.holds(
-        context,
-        || keeping(V4, TAKEN),
-        |finding, _| {
-            finding.is(Severity::Notice)?;
-            finding.says(&["36", "100.0", V4]).map(drop)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || keeping(V4, TAKEN),
+                |finding, _| {
+                    finding.is(Severity::Notice)?;
+                    finding.says(&["36", "100.0", V4]).map(drop)
+                },
+            )
         },
-    )?;
-    let mut two = keeping(V4, TAKEN)?;
-    keep(&mut two, OTHER, TAKEN)?;
-    healthy(context, ID, &two)?;
-    Ok(())
+        &|| {
+            let mut two = keeping(V4, TAKEN)?;
+            keep(&mut two, OTHER, TAKEN)?;
+            healthy(context, ID, &two)
+        },
+    ])
 }
 
 /// All connections come from one address, and there are others.
@@ -260,16 +281,19 @@ pub(in crate::scenarios) fn source_addresses(context: &Context<'_>) -> Result<()
     let rule = Rule::new(ID)
         .also(OF_A_FULL_SPACE)
         .also(&["connection_leak"]);
-    rule.holds(
-        context,
-        || open(false),
-        |finding, _| {
-            finding.is(Severity::Notice)?;
-            finding.says(&[ALSO, SERVER]).map(drop)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || open(false),
+                |finding, _| {
+                    finding.is(Severity::Notice)?;
+                    finding.says(&[ALSO, SERVER]).map(drop)
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &open(true)?)?;
-    Ok(())
+        &|| healthy(context, ID, &open(true)?),
+    ])
 }
 
 fn from(connect: &Connect, address: &str) -> bool {

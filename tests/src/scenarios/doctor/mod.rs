@@ -13,14 +13,16 @@ pub(super) mod range;
 mod remedy;
 pub(super) mod settings;
 
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
-use self::diagnosis::{Diagnosis, Finding, diagnose};
+use self::diagnosis::{Finding, diagnose};
 use super::{PORT, split};
 use crate::load::Load;
 use crate::netns::NetNs;
+use crate::parallel::each;
 use crate::procnet::wait_for_time_wait;
 use crate::runner::Context;
 
@@ -129,7 +131,7 @@ impl<'a> Rule<'a> {
     fn holds(
         &self,
         context: &Context<'_>,
-        make: impl Fn() -> Result<Patient>,
+        make: impl Fn() -> Result<Patient> + Sync,
         judge: impl Fn(&Finding, &Patient) -> Result<()>,
     ) -> Result<()> {
         let rule = || self.id.to_owned();
@@ -143,14 +145,20 @@ impl<'a> Rule<'a> {
             self.id,
             self.fixes
         );
-        self.fixed_by(context, &first, &finding, 0)?;
+        thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                each(1..commands, |number| {
+                    let next = make()?;
+                    let finding = self.found(context, &next).with_context(rule)?;
+                    self.fixed_by(context, &next, &finding, number)
+                })
+            });
+            let fixed = self.fixed_by(context, &first, &finding, 0);
+            let others = others.join().map_err(|_| anyhow!("a thread panicked"));
+            fixed.and(others?.map(drop))
+        })?;
         for command in finding.others() {
             remedy::show(command, &first)?;
-        }
-        for number in 1..commands {
-            let next = make()?;
-            let finding = self.found(context, &next).with_context(rule)?;
-            self.fixed_by(context, &next, &finding, number)?;
         }
         Ok(())
     }
@@ -183,8 +191,11 @@ impl<'a> Rule<'a> {
 }
 
 /// A namespace in which a rule must not speak.
-fn healthy(context: &Context<'_>, id: &str, patient: &Patient) -> Result<Diagnosis> {
-    let diagnosis = diagnose(context, &patient.netns)?;
-    diagnosis.none(id)?;
-    Ok(diagnosis)
+fn healthy(context: &Context<'_>, id: &str, patient: &Patient) -> Result<()> {
+    diagnose(context, &patient.netns)?.none(id)
+}
+
+/// Side by side: a doctor mostly waits for the kernel to take its programs off.
+fn together(tasks: &[&(dyn Fn() -> Result<()> + Sync)]) -> Result<()> {
+    each(tasks, |task| task()).map(drop)
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::diagnosis::{Severity, Watch};
-use super::{OF_A_SMALL_RANGE, PORTS, Patient, Rule, healthy, remedy, small};
+use super::{OF_A_SMALL_RANGE, PORTS, Patient, Rule, healthy, remedy, small, together};
 use crate::fact::Fact;
 use crate::parallel::each;
 use crate::runner::Context;
@@ -29,13 +29,16 @@ fn pool(context: &Context<'_>, proto: &str, more: &str) -> Result<()> {
         .about("127.0.0.1")
         .also(OF_A_SMALL_RANGE)
         .fixes(1);
-    rule.holds(
-        context,
-        || bound(PORTS + 3, more),
-        |finding, _| finding.says(&["40", "127.0.0.1", proto]).map(drop),
-    )?;
-    healthy(context, ID, &bound(PORTS / 4, more)?)?;
-    Ok(())
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || bound(PORTS + 3, more),
+                |finding, _| finding.says(&["40", "127.0.0.1", proto]).map(drop),
+            )
+        },
+        &|| healthy(context, ID, &bound(PORTS / 4, more)?),
+    ])
 }
 
 /// What failed meanwhile is counted, and a port that is taken is another matter.

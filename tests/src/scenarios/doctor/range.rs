@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use anyhow::{Result, ensure};
 
 use super::diagnosis::Severity;
-use super::{LOW, OF_A_SMALL_RANGE, Patient, Rule, healthy, small};
+use super::{LOW, OF_A_SMALL_RANGE, Patient, Rule, healthy, small, together};
 use crate::netns::NetNs;
 use crate::runner::Context;
 use crate::scenarios::{V4, split};
@@ -21,16 +21,19 @@ pub(in crate::scenarios) fn reserved(context: &Context<'_>) -> Result<()> {
         Ok::<_, anyhow::Error>(patient)
     };
     let rule = Rule::new(ID).also(OF_A_SMALL_RANGE).fixes(1);
-    rule.holds(
-        context,
-        || reserve("40000-40029"),
-        |finding, _| {
-            finding.is(Severity::Notice)?;
-            finding.says(&["30", "40", "75.0"]).map(drop)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || reserve("40000-40029"),
+                |finding, _| {
+                    finding.is(Severity::Notice)?;
+                    finding.says(&["30", "40", "75.0"]).map(drop)
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &reserve("30000-30029")?)?;
-    Ok(())
+        &|| healthy(context, ID, &reserve("30000-30029")?),
+    ])
 }
 
 /// Somebody listens at ports that a connect would be given.
@@ -44,19 +47,22 @@ pub(in crate::scenarios) fn listeners(context: &Context<'_>) -> Result<()> {
         Ok::<_, anyhow::Error>(patient)
     };
     let rule = Rule::new(ID).also(OF_A_SMALL_RANGE).fixes(1);
-    rule.holds(
-        context,
-        || listen(LOW + 10),
-        |finding, patient| {
-            finding.is(Severity::Notice)?;
-            for (pid, port) in patient.pids().iter().zip(LOW + 10..) {
-                finding.says(&[&pid.to_string(), &port.to_string()])?;
-            }
-            Ok(())
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || listen(LOW + 10),
+                |finding, patient| {
+                    finding.is(Severity::Notice)?;
+                    for (pid, port) in patient.pids().iter().zip(LOW + 10..) {
+                        finding.says(&[&pid.to_string(), &port.to_string()])?;
+                    }
+                    Ok(())
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &listen(5000)?)?;
-    Ok(())
+        &|| healthy(context, ID, &listen(5000)?),
+    ])
 }
 
 /// A node of a Kubernetes cluster, whose services have ports of their own.
@@ -68,17 +74,20 @@ pub(in crate::scenarios) fn node_ports(context: &Context<'_>) -> Result<()> {
         Ok::<_, anyhow::Error>(patient)
     };
     let rule = Rule::new(ID).fixes(1);
-    rule.holds(
-        context,
-        || node(30_000, "kubelet"),
-        |finding, _| {
-            finding.is(Severity::Warning)?;
-            finding.says(&["kubelet", "30000-32767", "2768"]).map(drop)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || node(30_000, "kubelet"),
+                |finding, _| {
+                    finding.is(Severity::Warning)?;
+                    finding.says(&["kubelet", "30000-32767", "2768"]).map(drop)
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &node(34_000, "kubelet")?)?;
-    healthy(context, ID, &node(30_000, "cubelet")?)?;
-    Ok(())
+        &|| healthy(context, ID, &node(34_000, "kubelet")?),
+        &|| healthy(context, ID, &node(30_000, "cubelet")?),
+    ])
 }
 
 /// A process binds to an address before it connects, and takes its ports from all destinations.
@@ -98,27 +107,38 @@ pub(in crate::scenarios) fn bound(context: &Context<'_>) -> Result<()> {
         Ok::<_, anyhow::Error>(patient)
     };
     let rule = Rule::new(ID).also(OF_A_SMALL_RANGE);
-    rule.holds(
-        context,
-        || open(""),
-        |finding, patient| {
-            let pid = patient.pid()?;
-            finding.says(&[&COUNT.to_string(), &pid]).map(drop)
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || open(""),
+                |finding, patient| {
+                    let pid = patient.pid()?;
+                    finding.says(&[&COUNT.to_string(), &pid]).map(drop)
+                },
+            )
         },
-    )?;
-    healthy(context, ID, &open("--no-port")?)?;
-    Ok(())
+        &|| healthy(context, ID, &open("--no-port")?),
+    ])
 }
 
 /// The range itself is small.
 pub(in crate::scenarios) fn range(context: &Context<'_>) -> Result<()> {
     const ID: &str = "port_range";
     let rule = Rule::new(ID).fixes(2);
-    rule.holds(context, small, |finding, _| {
-        finding.is(Severity::Notice)?;
-        finding.says(&["40", "40000"]).map(drop)
-    })?;
-    let wide = Patient::new(NetNs::with_ports(1024, 65_535)?)?;
-    healthy(context, ID, &wide)?;
-    Ok(())
+    together(&[
+        &|| {
+            rule.holds(context, small, |finding, _| {
+                finding.is(Severity::Notice)?;
+                finding.says(&["40", "40000"]).map(drop)
+            })
+        },
+        &|| {
+            healthy(
+                context,
+                ID,
+                &Patient::new(NetNs::with_ports(1024, 65_535)?)?,
+            )
+        },
+    ])
 }

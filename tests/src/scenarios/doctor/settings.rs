@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::diagnosis::Severity;
-use super::{LIMIT, OF_A_FULL_SPACE, Patient, Rule, full_of_time_waits, healthy, small};
+use super::{LIMIT, OF_A_FULL_SPACE, Patient, Rule, full_of_time_waits, healthy, small, together};
 use crate::netns::NetNs;
 use crate::procnet::{counter, wait_for_time_wait};
 use crate::runner::Context;
@@ -25,13 +25,16 @@ fn setting(
     well: &[(&str, &str)],
     words: &[&str],
 ) -> Result<()> {
-    rule.holds(
-        context,
-        || with(sick),
-        |finding, _| finding.says(words).map(drop),
-    )?;
-    healthy(context, rule.id, &with(well)?)?;
-    Ok(())
+    together(&[
+        &|| {
+            rule.holds(
+                context,
+                || with(sick),
+                |finding, _| finding.says(words).map(drop),
+            )
+        },
+        &|| healthy(context, rule.id, &with(well)?),
+    ])
 }
 
 /// It does not do what it is lowered for.
@@ -51,9 +54,6 @@ pub(in crate::scenarios) fn tw_reuse(context: &Context<'_>) -> Result<()> {
         .also(&["time_wait_churn"])
         .fixes(1);
     let off = || full_of_time_waits(V4, COUNT);
-    rule.holds(context, off, |finding, _| {
-        finding.says(&["tcp_tw_reuse = 0", "36"]).map(drop)
-    })?;
     // The default is for the loopback only, and this address is none of its own.
     let default = || {
         let mut patient = small()?;
@@ -66,18 +66,28 @@ pub(in crate::scenarios) fn tw_reuse(context: &Context<'_>) -> Result<()> {
         wait_for_time_wait(&patient.netns, PORT, COUNT, LIMIT)?;
         Ok(patient)
     };
-    rule.holds(context, default, |finding, _| {
-        finding.says(&["tcp_tw_reuse = 2", "36", HERE]).map(drop)
-    })?;
     let useless = || with(&[("tcp_tw_reuse", "1"), ("tcp_timestamps", "0")]);
-    rule.holds(context, useless, |finding, _| {
-        finding
-            .says(&["tcp_tw_reuse = 1", "tcp_timestamps = 0"])
-            .map(drop)
-    })?;
-    healthy(context, ID, &full_of_time_waits(V4, COUNT / 4)?)?;
-    healthy(context, ID, &with(&[("tcp_tw_reuse", "1")])?)?;
-    Ok(())
+    together(&[
+        &|| {
+            rule.holds(context, off, |finding, _| {
+                finding.says(&["tcp_tw_reuse = 0", "36"]).map(drop)
+            })
+        },
+        &|| {
+            rule.holds(context, default, |finding, _| {
+                finding.says(&["tcp_tw_reuse = 2", "36", HERE]).map(drop)
+            })
+        },
+        &|| {
+            rule.holds(context, useless, |finding, _| {
+                finding
+                    .says(&["tcp_tw_reuse = 1", "tcp_timestamps = 0"])
+                    .map(drop)
+            })
+        },
+        &|| healthy(context, ID, &full_of_time_waits(V4, COUNT / 4)?),
+        &|| healthy(context, ID, &with(&[("tcp_tw_reuse", "1")])?),
+    ])
 }
 
 pub(in crate::scenarios) fn autobind_reuse(context: &Context<'_>) -> Result<()> {
@@ -112,21 +122,26 @@ pub(in crate::scenarios) fn overflow(context: &Context<'_>) -> Result<()> {
     };
     let rule = |fixes| Rule::new(ID).also(&["tw_buckets_low"]).fixes(fixes);
     // What was counted stays counted, whatever is done.
-    rule(0).holds(
-        context,
-        || close(5),
-        |finding, _| finding.says(&["10", "5"]).map(drop),
-    )?;
-    rule(1).holds(
-        context,
-        || close(COUNT),
-        |finding, _| {
-            finding.is(Severity::Warning)?;
-            finding.says(&["15"]).map(drop)
+    together(&[
+        &|| {
+            rule(0).holds(
+                context,
+                || close(5),
+                |finding, _| finding.says(&["10", "5"]).map(drop),
+            )
         },
-    )?;
-    healthy(context, ID, &close(1000)?)?;
-    Ok(())
+        &|| {
+            rule(1).holds(
+                context,
+                || close(COUNT),
+                |finding, _| {
+                    finding.is(Severity::Warning)?;
+                    finding.says(&["15"]).map(drop)
+                },
+            )
+        },
+        &|| healthy(context, ID, &close(1000)?),
+    ])
 }
 
 /// The bound is so low that somebody must have lowered it.
