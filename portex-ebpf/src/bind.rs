@@ -11,6 +11,8 @@ use crate::{
     capture::Ctx,
     conn::observe,
     emit::{self, Detail},
+    maps::TOLD,
+    owner,
     read::{self, AF_INET6, SockCommon},
     task,
     trouble::Outcome,
@@ -18,6 +20,8 @@ use crate::{
 
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_UDP: u16 = 17;
+/// A socket of MPTCP: its ports are TCP's.
+const IPPROTO_MPTCP: u16 = 262;
 
 /// Error numbers that mean no port, or no address to take it from (`asm-generic/errno.h`).
 pub(crate) mod errno {
@@ -62,7 +66,7 @@ pub(crate) fn fail(
     wanted: Option<Wanted>,
 ) -> Outcome {
     let flags = match read::protocol(sk)? {
-        IPPROTO_TCP => 0,
+        IPPROTO_TCP | IPPROTO_MPTCP => 0,
         IPPROTO_UDP => flag::UDP,
         _ => return Ok(()),
     };
@@ -89,6 +93,30 @@ pub(crate) fn fail(
         ..Detail::default()
     };
     emit::failure(ctx, RecordKind::BindFailed, &conn, detail);
+    Ok(())
+}
+
+/// The same from the return of a hooked function: the end of the system call need not tell it again.
+#[inline(always)]
+pub(crate) fn fail_hooked(
+    ctx: Ctx,
+    sk: u64,
+    call: BindCall,
+    errno: u16,
+    wanted: Option<Wanted>,
+) -> Outcome {
+    fail(ctx, sk, call, errno, wanted)?;
+    note_told()
+}
+
+/// Lets the end of the system call know, if the thread is in one that comes to it.
+#[inline(always)]
+fn note_told() -> Outcome {
+    let regs = task::user_regs();
+    if regs != 0 && task::takes_port(read::kernel(regs, task::regs::NUMBER)?) {
+        // Full, it forgets the oldest.
+        let _noted = TOLD.insert(owner::thread(), &1, 0);
+    }
     Ok(())
 }
 
@@ -126,7 +154,7 @@ pub(crate) fn fail_unseen(ctx: Ctx, call: BindCall, errno: u16) -> Outcome {
         BindCall::Bind => Some(wanted!(read::user, read::kernel(regs, task::regs::ARG1)?)),
         BindCall::Listen | BindCall::Autobind => None,
     };
-    fail(ctx, sk, call, errno, wanted)
+    fail_hooked(ctx, sk, call, errno, wanted)
 }
 
 /// The socket behind the file descriptor that a system call has as its first argument.

@@ -93,7 +93,18 @@ pub(crate) fn emit(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) -> R
             u64::from(BPF_RB_FORCE_WAKEUP),
         )
     };
-    if code == 0 { Ok(()) } else { Err(Loss::Stack) }
+    if code != 0 {
+        return Err(Loss::Stack);
+    }
+    // Once its files have been told, they need not be told again.
+    let _known = KNOWN.insert(process(&conn.owner), &1, 0);
+    Ok(())
+}
+
+/// What a process is known by.
+#[inline(always)]
+fn process(owner: &portex_common::Owner) -> u64 {
+    u64::from(owner.tgid) << 32 | u64::from(owner.start)
 }
 
 /// Fills in all behind the record. Returns the length of the sample.
@@ -125,8 +136,8 @@ fn fill(ctx: Ctx, base: *mut u8, owner: &portex_common::Owner) -> u64 {
         header.kernel = (bytes / 8) as u16;
         at = advance(at, bytes);
     }
-    let process = u64::from(owner.tgid) << 32 | u64::from(owner.start);
-    if KNOWN.insert(process, &1, BPF_NOEXIST).is_ok() {
+    // SAFETY: only whether it is there matters.
+    if unsafe { KNOWN.get(process(owner)) }.is_none() {
         let flags = u64::from(BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
         let bytes = stack(ctx, at, BUILD_ID_BYTES, flags);
         header.build_ids = (bytes / 32) as u16;
@@ -136,9 +147,6 @@ fn fill(ctx: Ctx, base: *mut u8, owner: &portex_common::Owner) -> u64 {
     header.stack = read as u16;
     masked::<{ ROOM as i32 - 1 }>(end as u64 - base as u64)
 }
-
-/// `BPF_NOEXIST` of `bpf_map_update_elem`.
-const BPF_NOEXIST: u64 = 1;
 
 /// Reads a stack. Returns how many bytes were written, at most `most`.
 #[inline(always)]

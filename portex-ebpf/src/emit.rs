@@ -4,7 +4,7 @@ use aya_ebpf::{
     bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::bpf_ktime_get_ns,
 };
-use portex_common::{Record, RecordKind};
+use portex_common::{Loss, Record, RecordKind};
 
 use crate::{
     capture::{self, Ctx},
@@ -45,9 +45,14 @@ pub(crate) fn emit(kind: RecordKind, conn: &Conn, detail: Detail) {
 /// Writes the record of a failure, with what shows where its call came from if that is asked for.
 #[inline(always)]
 pub(crate) fn failure(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) {
-    // A failure that is concluded later may be told by another thread.
-    if setting!(stacks) == 1 && owner::thread() as u32 == conn.owner.tid {
-        match capture::emit(ctx, kind, conn, detail) {
+    if setting!(stacks) == 1 {
+        // A failure that is concluded later may be told by another thread, which has another stack.
+        let outcome = if owner::thread() as u32 == conn.owner.tid {
+            capture::emit(ctx, kind, conn, detail)
+        } else {
+            Err(Loss::Stack)
+        };
+        match outcome {
             Ok(()) => return,
             Err(loss) => trouble::count(loss as u32),
         }

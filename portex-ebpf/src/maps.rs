@@ -53,6 +53,10 @@ pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_38
 #[map]
 pub(crate) static BINDS: HashMap<u64, Call> = HashMap::with_max_entries(4096, 0);
 
+/// Threads whose failed bind has been told, and that are still in the system call.
+#[map]
+pub(crate) static TOLD: LruHashMap<u64, u8> = LruHashMap::with_max_entries(4096, 0);
+
 /// Where samples with stacks are put together.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);

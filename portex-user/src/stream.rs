@@ -63,6 +63,9 @@ pub async fn run<S: EventSource, V: EventView>(
         totals: Totals::default(),
     };
     let outcome = pump.until_stopped(source, limits.duration, stop).await;
+    if outcome.is_err() || pump.totals.events() >= pump.most {
+        source.give_up();
+    }
     let mut rest = Vec::new();
     source.finish(&mut rest);
     let outcome = outcome.and_then(|()| {

@@ -88,7 +88,8 @@ impl NetNs {
     /// Writes a setting below `/proc/sys/net`.
     pub(crate) fn sysctl(&self, name: &str, value: &str) -> Result<()> {
         let path = format!("/proc/sys/net/{name}");
-        self.enter(|| std::fs::write(&path, value))
+        // With a line feed: nothing at all would not be written.
+        self.enter(|| std::fs::write(&path, format!("{value}\n")))
             .with_context(|| format!("cannot write {value:?} to {path}"))
     }
 

@@ -152,7 +152,7 @@ impl Run<'_> {
                     .ways
                     .iter()
                     .for_each(|way| self.one(scenario, *way, None)),
-                Body::Once(_) => self.one(scenario, self.ways[0], None),
+                Body::Once(_) | Body::Plain(_) => self.one(scenario, self.ways[0], None),
                 Body::Shared(_) | Body::Slow(_) | Body::Waiting(_) | Body::Last(_) => {}
             }
         }
@@ -178,8 +178,15 @@ impl Run<'_> {
         let attempt = || {
             catch_unwind(AssertUnwindSafe(|| match (&scenario.body, shared) {
                 (Body::Shared(body) | Body::Slow(body), Some(tracer)) => body(&context, tracer),
+                (Body::Plain(_), _) if self.emulated => {
+                    Err(Skip("the same on every kernel, and slow in an emulator".to_owned()).into())
+                }
                 (
-                    Body::Alone(body) | Body::Waiting(body) | Body::Once(body) | Body::Last(body),
+                    Body::Alone(body)
+                    | Body::Waiting(body)
+                    | Body::Once(body)
+                    | Body::Plain(body)
+                    | Body::Last(body),
                     _,
                 ) => body(&context),
                 (Body::Shared(_) | Body::Slow(_), None) => Ok(()),

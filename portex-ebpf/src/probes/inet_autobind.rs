@@ -23,7 +23,7 @@ fn try_return(ctx: Ctx, sk: u64, code: i32) -> Outcome {
     if code != -i32::from(errno::EAGAIN) {
         return Ok(());
     }
-    bind::fail(ctx, sk, BindCall::Autobind, errno::EAGAIN, None)
+    bind::fail_hooked(ctx, sk, BindCall::Autobind, errno::EAGAIN, None)
 }
 
 #[fexit]

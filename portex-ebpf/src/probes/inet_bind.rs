@@ -25,7 +25,7 @@ fn try_return(ctx: Ctx, socket: u64, address: u64, code: i32) -> Outcome {
     };
     let sk = read::sk_of_socket(socket)?;
     let wanted = wanted!(|from| read::kernel(from, 0), address);
-    bind::fail(ctx, sk, BindCall::Bind, errno, Some(wanted))
+    bind::fail_hooked(ctx, sk, BindCall::Bind, errno, Some(wanted))
 }
 
 #[fexit]

@@ -24,7 +24,7 @@ fn try_return(ctx: Ctx, socket: u64, code: i32) -> Outcome {
         return Ok(());
     };
     let sk = read::sk_of_socket(socket)?;
-    bind::fail(ctx, sk, BindCall::Listen, errno, None)
+    bind::fail_hooked(ctx, sk, BindCall::Listen, errno, None)
 }
 
 #[fexit]

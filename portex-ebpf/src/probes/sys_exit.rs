@@ -4,9 +4,10 @@
 //! The socket is the one behind the file descriptor that the call was given. io_uring, the kernel's
 //! own callers and 32-bit processes do not come here.
 //!
-//! Beside kretprobes they make good for returns that were not seen: up to 5.18 or so there are as many
-//! instances of a kretprobe as CPUs, and `udp_lib_get_port` lets other threads run meanwhile
-//! (`cond_resched`). What the entry noted and the return did not take away has been missed.
+//! Beside hooked functions they make good for returns that were not seen: on preemptible kernels the
+//! kernel skips a trampoline's program that is under way, preempted, in another thread on the CPU; and
+//! up to 5.18 or so a kretprobe has as many instances as there are CPUs, while `udp_lib_get_port` lets
+//! other threads run (`cond_resched`).
 
 use aya_ebpf::{EbpfContext, macros::tracepoint, programs::TracePointContext};
 use portex_common::record::BindCall;
@@ -14,7 +15,7 @@ use portex_common::record::BindCall;
 use crate::{
     bind::{self, errno, wanted},
     capture::Ctx,
-    maps::BINDS,
+    maps::TOLD,
     owner, read,
     task::regs,
     trouble::{Outcome, finish},
@@ -97,15 +98,15 @@ fn try_autobind(ctx: Ctx, code: i64) -> Outcome {
     }
 }
 
-/// Whether the running thread's call was noted when it began, but not when it returned.
+/// Whether the hooked function has not told it.
 #[inline(always)]
-fn was_missed() -> bool {
-    BINDS.remove(owner::thread()).is_ok()
+fn is_untold() -> bool {
+    TOLD.remove(owner::thread()).is_err()
 }
 
 #[tracepoint]
 pub fn sys_exit_bind_beside(ctx: TracePointContext) -> u32 {
-    if bind::refused(code(&ctx)).is_none() || !was_missed() {
+    if bind::refused(code(&ctx)).is_none() || !is_untold() {
         return 0;
     }
     finish(&ctx, "sys_exit_bind", try_bind(ctx.as_ptr(), code(&ctx)))
@@ -113,7 +114,7 @@ pub fn sys_exit_bind_beside(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub fn sys_exit_listen_beside(ctx: TracePointContext) -> u32 {
-    if bind::refused(code(&ctx)).is_none() || !was_missed() {
+    if bind::refused(code(&ctx)).is_none() || !is_untold() {
         return 0;
     }
     finish(
@@ -146,7 +147,7 @@ pub fn sys_exit_sendmmsg_beside(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn try_autobind_beside(ctx: &TracePointContext) -> Outcome {
     let code = code(ctx);
-    if code != -i64::from(errno::EAGAIN) || !was_missed() {
+    if code != -i64::from(errno::EAGAIN) || !is_untold() {
         return Ok(());
     }
     try_autobind(ctx.as_ptr(), code)

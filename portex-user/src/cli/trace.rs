@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         let live = Live::new(session, ring);
         let totals = if let Some(explainer) = explainer {
             let live = live.telling_early(explainer.early());
-            let mut in_full = Explained::new(live, explainer);
+            let mut in_full = Explained::new(live, explainer, filter.clone());
             show(&mut in_full, args.form(), &filter, limits, stop).await?
         } else {
             let mut live = live;

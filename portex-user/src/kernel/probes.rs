@@ -35,7 +35,8 @@ impl Way {
             }
             Self::Tracepoint => {
                 "no port-search times; the port of a connection made by io_uring or sendto() shows \
-                 when its handshake ends"
+                 when its handshake ends; no failed binds of io_uring, the kernel itself and 32-bit \
+                 programs"
             }
         }
     }
@@ -163,6 +164,12 @@ pub(super) static PROBES: &[Probe] = &[
     probe!(Trampoline Kind::Fentry, "tcp_time_wait_fentry" => "tcp_time_wait" &["tcp_time_wait"], Successes, false, &[], OVERFLOW),
     probe!(Trampoline Kind::Kprobe, "tcp_set_state_witness" => "tcp_set_state" &["tcp_set_state"], Always, false, &[], SKIPPED),
     probe!(Trampoline Kind::Fentry, "tcp_set_state_fentry" => "tcp_set_state" &["tcp_set_state"], States, false, &[], STATES),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_bind_beside" => "sys_exit_bind" &["sys_exit_bind"], Always, false, SOCK_OF_FD, SKIPPED),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_listen_beside" => "sys_exit_listen" &["sys_exit_listen"], Always, false, SOCK_OF_FD, SKIPPED),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_sendto_beside" => "sys_exit_sendto" &["sys_exit_sendto"], Always, false, SOCK_OF_FD, SKIPPED),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_sendmsg_beside" => "sys_exit_sendmsg" &["sys_exit_sendmsg"], Always, false, SOCK_OF_FD, SKIPPED),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_sendmmsg_beside" => "sys_exit_sendmmsg" &["sys_exit_sendmmsg"], Always, false, SOCK_OF_FD, SKIPPED),
+    probe!(Trampoline Kind::Tracepoint("syscalls"), "sys_exit_connect_beside" => "sys_exit_connect" &["sys_exit_connect"], Always, false, SOCK_OF_FD, SKIPPED),
     probe!(Trampoline Kind::Fexit, "inet_bind_fexit" => "inet_bind" &["inet_bind"], Always, false, SOCKET, BIND),
     probe!(Trampoline Kind::Fexit, "inet6_bind_fexit" => "inet6_bind" &["inet6_bind"], Always, false, SOCKET, BIND6),
     probe!(Trampoline Kind::Fexit, "inet_listen_fexit" => "inet_listen" &["inet_listen"], Always, false, SOCKET, LISTEN),

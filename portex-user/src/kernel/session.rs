@@ -104,11 +104,7 @@ impl Session {
             .first_that_works(ways)?;
             Ok::<_, Error>((ebpf, outcome))
         };
-        let (ebpf, attached) = if ways.iter().any(|&way| way != Way::Trampoline) {
-            tracefs::with(attach)?
-        } else {
-            attach(Ok(()))?
-        };
+        let (ebpf, attached) = tracefs::with(attach)?;
         Self::assemble(ebpf, attached, options)
     }
 

@@ -29,6 +29,9 @@ pub trait EventSource {
     /// Returns false when nothing will come any more. Dropping the future loses nothing.
     async fn fill(&mut self, events: &mut Vec<Event>) -> io::Result<bool>;
 
+    /// Nobody will see what is still to come: the end need not wait for anything.
+    fn give_up(&mut self) {}
+
     /// Ends the source and appends what was still on its way.
     fn finish(&mut self, events: &mut Vec<Event>);
 

@@ -270,6 +270,7 @@ impl Group {
                 let pid = self.pids.iter().next().copied().unwrap_or(0);
                 format!("pid {pid}")
             }
+            MOST_PIDS => format!("at least {MOST_PIDS} processes"),
             many => format!("{many} processes"),
         };
         writeln!(
@@ -297,7 +298,12 @@ impl Group {
             let shown = destinations.iter().take(SHOWN);
             let mut words: Vec<String> = shown.map(|(to, n)| format!("{to} ({n})")).collect();
             if destinations.len() > SHOWN {
-                words.push(format!("{} more", destinations.len() - SHOWN));
+                let least = if destinations.len() == MOST_DESTINATIONS {
+                    "at least "
+                } else {
+                    ""
+                };
+                words.push(format!("{least}{} more", destinations.len() - SHOWN));
             }
             writeln!(out, "    to {}", words.join(", "))?;
         }
@@ -360,6 +366,7 @@ impl Serialize for Line<'_> {
         map.serialize_entry("pids", &pids)?;
         map.serialize_entry("destinations", &destinations)?;
         if let Some(example) = &group.example {
+            map.serialize_entry("cgroup", &example.process.cgroup)?;
             call::serialize(&mut map, example)?;
         }
         map.end()

@@ -2,6 +2,7 @@
 //! ports had run out or it was a conflict.
 
 use anyhow::{Result, ensure};
+use rustix::process::Signal;
 
 use crate::expect::{Expected, compare};
 use crate::fact::Fact;
@@ -21,6 +22,33 @@ pub(super) fn v4(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
 
 pub(super) fn v6(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     all(tracer, "--v6")
+}
+
+/// Threads in each other's way: however often the kernel skips a program, each failed autobind is told,
+/// or counted as lost.
+pub(super) fn storm(context: &Context<'_>) -> Result<()> {
+    let count = if context.emulated { 500 } else { 5_000 };
+    let netns = NetNs::with_ports(40_000, 40_009)?;
+    let inode = netns.inode().to_string();
+    let arguments = ["--failures", "--netns", &inode];
+    let tracer = Tracer::start(context.portex, context.way, &arguments)?;
+    let arguments = format!("storm --udp --dst 127.0.0.1:9 --threads {THREADS} --count {count}");
+    let mut load = Load::start(&netns, &arguments)?;
+    load.step()?;
+    let ended = tracer.stop(Signal::INT)?;
+    let told = ended
+        .events
+        .iter()
+        .filter(|event| event.text("call") == "autobind");
+    let told = told.count() as u64;
+    let lost = ended.lost();
+    println!("binds_storm: {told} told, {lost} lost");
+    ensure!(
+        told + lost == count * THREADS as u64,
+        "not each of {count} by {THREADS} threads is told: {told}, and {lost} lost\n{}",
+        ended.stderr
+    );
+    Ok(())
 }
 
 fn all(tracer: &Tracer, more: &str) -> Result<()> {

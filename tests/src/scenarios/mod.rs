@@ -66,6 +66,8 @@ pub(crate) enum Body {
     Waiting(Alone),
     /// Starts portex itself, but the way to attach makes no difference.
     Once(Alone),
+    /// The same, and the kernel makes none either: not in emulated machines, where it takes minutes.
+    Plain(Alone),
     /// Leaves the machine changed.
     Last(Alone),
 }
@@ -92,6 +94,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("no_source_address", Body::Shared(causes::no_source_address)),
     scenario("binds_v4", Body::Shared(binds::v4)),
     scenario("binds_v6", Body::Shared(binds::v6)),
+    scenario("binds_storm", Body::Alone(binds::storm)),
     scenario("retry_after_failure", Body::Shared(retry::run)),
     scenario("io_uring", Body::Shared(other_calls::io_uring)),
     scenario(
@@ -182,61 +185,64 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("doctor_attach", Body::Once(doctor::here::attach)),
     scenario(
         "doctor_capabilities",
-        Body::Once(doctor::here::capabilities),
+        Body::Plain(doctor::here::capabilities),
     ),
-    scenario("doctor_btf", Body::Once(doctor::here::btf)),
-    scenario("doctor_losses", Body::Once(doctor::here::losses)),
-    scenario("doctor_hostile_comm", Body::Once(doctor::here::hostile)),
+    scenario("doctor_btf", Body::Plain(doctor::here::btf)),
+    scenario("doctor_losses", Body::Plain(doctor::here::losses)),
+    scenario("doctor_hostile_comm", Body::Plain(doctor::here::hostile)),
     scenario("doctor_time_wait_churn", Body::Once(doctor::holders::churn)),
     scenario(
         "doctor_time_wait_churn_watched",
-        Body::Once(doctor::holders::churn_watched),
+        Body::Plain(doctor::holders::churn_watched),
     ),
-    scenario("doctor_connection_leak", Body::Once(doctor::holders::leak)),
+    scenario("doctor_connection_leak", Body::Plain(doctor::holders::leak)),
     scenario(
         "doctor_connection_leak_watched",
-        Body::Once(doctor::holders::leak_watched),
+        Body::Plain(doctor::holders::leak_watched),
     ),
     scenario(
         "doctor_close_wait_leak",
         Body::Once(doctor::holders::close_wait),
     ),
-    scenario("doctor_space_full", Body::Once(doctor::holders::space_full)),
+    scenario(
+        "doctor_space_full",
+        Body::Plain(doctor::holders::space_full),
+    ),
     scenario(
         "doctor_one_destination",
-        Body::Once(doctor::holders::one_destination),
+        Body::Plain(doctor::holders::one_destination),
     ),
     scenario(
         "doctor_source_addresses",
-        Body::Once(doctor::holders::source_addresses),
+        Body::Plain(doctor::holders::source_addresses),
     ),
     scenario(
         "doctor_slow_search",
         Body::Once(doctor::holders::slow_search),
     ),
-    scenario("doctor_capacity", Body::Once(doctor::holders::capacity)),
+    scenario("doctor_capacity", Body::Plain(doctor::holders::capacity)),
     scenario(
         "doctor_bind_before_connect",
         Body::Once(doctor::range::bound),
     ),
     scenario(
         "doctor_listeners_in_range",
-        Body::Once(doctor::range::listeners),
+        Body::Plain(doctor::range::listeners),
     ),
-    scenario("doctor_node_ports", Body::Once(doctor::range::node_ports)),
+    scenario("doctor_node_ports", Body::Plain(doctor::range::node_ports)),
     scenario("doctor_reserved_ports", Body::Once(doctor::range::reserved)),
-    scenario("doctor_port_range", Body::Once(doctor::range::range)),
-    scenario("doctor_pool_tcp", Body::Once(doctor::pools::tcp)),
+    scenario("doctor_port_range", Body::Plain(doctor::range::range)),
+    scenario("doctor_pool_tcp", Body::Plain(doctor::pools::tcp)),
     scenario("doctor_pool_udp", Body::Once(doctor::pools::udp)),
     scenario("doctor_pools_watched", Body::Once(doctor::pools::watched)),
     scenario("doctor_tw_reuse", Body::Once(doctor::settings::tw_reuse)),
     scenario(
         "doctor_fin_timeout",
-        Body::Once(doctor::settings::fin_timeout),
+        Body::Plain(doctor::settings::fin_timeout),
     ),
     scenario(
         "doctor_autobind_reuse",
-        Body::Once(doctor::settings::autobind_reuse),
+        Body::Plain(doctor::settings::autobind_reuse),
     ),
     scenario(
         "doctor_time_wait_overflow",
@@ -244,7 +250,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     scenario(
         "doctor_tw_buckets_low",
-        Body::Once(doctor::settings::buckets),
+        Body::Plain(doctor::settings::buckets),
     ),
     scenario(
         "doctor_conntrack_table",

@@ -8,13 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use log::error;
 use rustc_hash::FxHashMap;
-use rustix::{
-    param::clock_ticks_per_second,
-    time::{ClockId, clock_gettime},
-};
-use tokio::sync::Notify;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     call::Call,
@@ -28,8 +23,11 @@ use crate::{
 /// Processes whose details are kept; all are forgotten when there are more.
 const MOST_PROCESSES: usize = 4_096;
 
+/// Tasks that the thread may have before it; for more there is no place.
+const MOST_TASKS: usize = 32_768;
+
 /// What the thread is told.
-enum Task {
+pub(super) enum Task {
     /// To remember what is needed of a process while it lives.
     Keep(Owner),
     /// To look a call up.
@@ -44,11 +42,15 @@ pub(super) struct Job {
     pub(super) capture: Arc<Capture>,
 }
 
-/// What was found of one.
+/// What was found of one. It keeps the capture, so that no other has its address meanwhile.
 pub(super) struct Answer {
-    pub(super) key: usize,
+    pub(super) capture: Arc<Capture>,
     pub(super) call: Arc<Call>,
 }
+
+/// There is no thread any more.
+#[derive(Debug)]
+pub(super) struct Ended;
 
 /// By what a call is known: the address of its capture, while somebody keeps it.
 pub(super) fn key(capture: &Arc<Capture>) -> usize {
@@ -57,9 +59,8 @@ pub(super) fn key(capture: &Arc<Capture>) -> usize {
 
 /// The thread that looks stacks and processes up. It ends when this is dropped and it has done what it is at.
 pub struct Explainer {
-    tasks: mpsc::Sender<Task>,
+    tasks: mpsc::SyncSender<Task>,
     answers: mpsc::Receiver<Answer>,
-    ready: Arc<Notify>,
 }
 
 impl Explainer {
@@ -69,10 +70,8 @@ impl Explainer {
     ///
     /// No thread can be started.
     pub fn start() -> io::Result<Self> {
-        let (tasks, asked) = mpsc::channel();
+        let (tasks, asked) = mpsc::sync_channel(MOST_TASKS);
         let (answer, answers) = mpsc::channel();
-        let ready = Arc::new(Notify::new());
-        let notify = Arc::clone(&ready);
         let thread = thread::Builder::new().name("portex-stacks".to_owned());
         thread.spawn(move || {
             privileges::keep_for_stacks();
@@ -95,14 +94,9 @@ impl Explainer {
                 if answer.send(desk.answer(&job)).is_err() {
                     return;
                 }
-                notify.notify_one();
             }
         })?;
-        Ok(Self {
-            tasks,
-            answers,
-            ready,
-        })
+        Ok(Self { tasks, answers })
     }
 
     /// Tells the thread of processes that fail, at once: events wait a little to be put in order, and a
@@ -114,58 +108,58 @@ impl Explainer {
             let process = (owner.pid, owner.start);
             if process != latest {
                 latest = process;
-                // When the thread has ended, that shows when it is asked.
-                let _ended = tasks.send(Task::Keep(owner.clone()));
+                // Too busy: it will be looked up later. When the thread has ended, that shows when it
+                // is asked.
+                let _not_taken = tasks.try_send(Task::Keep(owner.clone()));
             }
         }
     }
 
     /// Whether it will be answered.
     pub(super) fn ask(&self, job: Job) -> bool {
-        let asked = self.tasks.send(Task::Answer(job));
-        if asked.is_err() {
-            error!("the thread that looks stacks up has ended");
-        }
-        asked.is_ok()
+        self.tasks.try_send(Task::Answer(job)).is_ok()
     }
 
-    pub(super) fn try_answer(&self) -> Option<Answer> {
-        self.answers.try_recv().ok()
-    }
-
-    /// The next answer. Dropping the future loses nothing.
-    pub(super) async fn answer(&self) -> Answer {
-        loop {
-            if let Some(answer) = self.try_answer() {
-                return answer;
-            }
-            self.ready.notified().await;
+    /// The next answer, if there is one.
+    pub(super) fn answer(&self) -> Result<Option<Answer>, Ended> {
+        match self.answers.try_recv() {
+            Ok(answer) => Ok(Some(answer)),
+            Err(mpsc::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::TryRecvError::Disconnected) => Err(Ended),
         }
     }
 
     /// The next answer, or `None` when it is too late for one.
-    pub(super) fn wait(&self, until: Instant) -> Option<Answer> {
+    pub(super) fn wait(&self, until: Instant) -> Result<Option<Answer>, Ended> {
         let patience = until.saturating_duration_since(Instant::now());
-        self.answers.recv_timeout(patience).ok()
+        match self.answers.recv_timeout(patience) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(Ended),
+        }
+    }
+
+    /// Without a thread: what it would do, a test does.
+    #[cfg(test)]
+    pub(super) fn by_hand() -> (Self, mpsc::Receiver<Task>, mpsc::Sender<Answer>) {
+        let (tasks, asked) = mpsc::sync_channel(MOST_TASKS);
+        let (answer, answers) = mpsc::channel();
+        (Self { tasks, answers }, asked, answer)
     }
 }
 
 /// What the thread knows.
 struct Desk {
     symbols: Symbolizer,
-    processes: FxHashMap<(u32, u32), Arc<ProcessDetails>>,
-    /// From `CLOCK_MONOTONIC` to `CLOCK_BOOTTIME`: the time of suspend.
-    suspended: Duration,
+    /// By id, start and name: an exec changes the name, as a rule.
+    processes: FxHashMap<(u32, u32, Vec<u8>), Arc<ProcessDetails>>,
 }
 
 impl Desk {
     fn new() -> Self {
-        let now = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
-        let monotonic = now(ClockId::Monotonic);
         Self {
             symbols: Symbolizer::new(),
             processes: FxHashMap::default(),
-            suspended: now(ClockId::Boottime).saturating_sub(monotonic),
         }
     }
 
@@ -193,10 +187,10 @@ impl Desk {
             fd: job.capture.fd,
             stack,
             process: self.process(&job.owner),
-            age: self.age(job),
+            age: age(job),
         };
         Answer {
-            key: key(&job.capture),
+            capture: Arc::clone(&job.capture),
             call: Arc::new(call),
         }
     }
@@ -205,21 +199,24 @@ impl Desk {
         if self.processes.len() >= MOST_PROCESSES {
             self.processes.clear();
         }
-        let known = self.processes.entry((owner.pid, owner.start));
-        Arc::clone(known.or_insert_with(|| {
+        let known = (owner.pid, owner.start, owner.comm.clone());
+        Arc::clone(self.processes.entry(known).or_insert_with(|| {
             let found = details::process_since(owner.pid, owner.start);
             Arc::new(found)
         }))
     }
+}
 
-    /// In whole clock ticks (10 ms).
-    fn age(&self, job: &Job) -> Option<Duration> {
-        if job.owner.start == 0 {
-            return None;
-        }
-        let ticks = clock_ticks_per_second().max(1);
-        let start = u64::from(job.owner.start);
-        let start = Duration::from_millis(start.saturating_mul(1_000) / ticks);
-        (job.at + self.suspended).checked_sub(start)
+/// How old the process was at its call, in whole clock ticks (10 ms). The start is cut to 32 bits: so is
+/// the difference, which wraps after 497 days.
+fn age(job: &Job) -> Option<Duration> {
+    let now = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    if job.owner.start == 0 {
+        return None;
     }
+    let suspended = now(ClockId::Boottime).saturating_sub(now(ClockId::Monotonic));
+    let ticks = (job.at + suspended).as_millis() / 10;
+    #[expect(clippy::cast_possible_truncation, reason = "as the start is cut")]
+    let age = (ticks as u32).wrapping_sub(job.owner.start);
+    Some(Duration::from_millis(u64::from(age) * 10))
 }

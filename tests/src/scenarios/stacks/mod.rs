@@ -72,14 +72,14 @@ pub(super) fn own(context: &Context<'_>) -> Result<()> {
         );
         // As far as the kernel's unwinder gets: from a trampoline or a kretprobe not far, on some. By
         // tracepoint, it is at the end of the system call that the outcome is known.
-        let at = match context.way {
-            Way::Tracepoint => "do_syscall_64",
-            Way::Trampoline => "inet_hash_connect",
-            Way::Kprobe => "trampoline",
+        let known = match context.way {
+            Way::Tracepoint => &["do_syscall_64"][..],
+            Way::Trampoline => &["inet_hash_connect", "tcp_v4_connect"],
+            Way::Kprobe => &["tcp_v4_connect", "kretprobe_trampoline"],
         };
         let kernel = event.functions("kernel_stack");
         ensure!(
-            kernel.iter().any(|name| name.contains(at)),
+            kernel.iter().any(|name| known.contains(&name.as_str())),
             "the kernel's stack: {kernel:?}\n{}",
             event.line()
         );
