@@ -70,8 +70,11 @@ fn who(call: &Call) -> String {
     if let Some(cgroup) = &process.cgroup {
         words.push(format!("cgroup {}", escape::text(cgroup.as_bytes())));
     }
-    if let Some(age) = call.age {
-        words.push(format!("running for {}", human(age)));
+    match call.age {
+        // It is known in clock ticks.
+        Some(age) if age.is_zero() => words.push("just started".into()),
+        Some(age) => words.push(format!("running for {}", human(age))),
+        None => {}
     }
     words.join(", ")
 }
