@@ -5,6 +5,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use crate::found::Rules;
 
+/// The file of `/proc/net` that tells addresses of IPv4.
+pub const ADDRESSES_V4: &str = "fib_trie";
+/// The file of `/proc/net` that tells addresses of IPv6.
+pub const ADDRESSES_V6: &str = "if_inet6";
+
 /// A network namespace. `inventory/` makes it.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -32,10 +37,21 @@ pub struct Host {
     pub conntrack: Option<Conntrack>,
     /// Addresses that a connection can come from: neither loopback, link-local nor deprecated.
     pub addresses: Vec<IpAddr>,
+    /// Files of addresses that could not be read, `fib_trie` (IPv4) or `if_inet6` (IPv6): of their
+    /// family none is known, which does not say that there is none.
+    pub addresses_unread: Vec<&'static str>,
     /// Sockets that wait for others at a port of their own.
     pub listeners: Vec<Listener>,
     /// The process that shows that this is the network of a Kubernetes node. Untrusted.
     pub node_agent: Option<String>,
+}
+
+impl Host {
+    /// Whether its addresses of IPv4, or of IPv6, are known.
+    pub fn knows_addresses(&self, v4: bool) -> bool {
+        let file = if v4 { ADDRESSES_V4 } else { ADDRESSES_V6 };
+        !self.addresses_unread.contains(&file)
+    }
 }
 
 /// Connection tracking of a namespace.

@@ -12,12 +12,12 @@ use caps::{CapSet, Capability};
 use super::{
     observe::{self, Picture},
     options::{self, ColorChoice},
-    runtime,
+    replayed::bad_usage,
+    runtime, say,
 };
 use crate::{
     doctor::{self, Attach, Attached, Case, Missing, Off, Portex},
-    host::Host,
-    inventory,
+    inventory::{self, Survey},
     kernel::{
         self, Session, Way,
         facts::{self, Facts, Lockdown},
@@ -32,6 +32,7 @@ use crate::{
 /// it could not see. Nothing is changed: commands are shown, not run. The exit code is 0 whatever is
 /// found.
 #[derive(Debug, clap::Args)]
+#[command(mut_args(hide_narrower))]
 pub(super) struct Args {
     #[command(flatten)]
     observed: observe::Observed,
@@ -49,26 +50,52 @@ pub(super) struct Args {
     color: ColorChoice,
 }
 
+/// What asks for less than a namespace is refused here, in words: no help shows it.
+fn hide_narrower(arg: clap::Arg) -> clap::Arg {
+    let narrower = ["pid", "comm", "src", "dst", "cgroup"];
+    let hidden = narrower.contains(&arg.get_id().as_str());
+    arg.hide(hidden)
+}
+
 pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
+    let narrower = args.observed.narrower();
+    if !narrower.is_empty() {
+        bad_usage(&format!(
+            "{}: doctor judges whole network namespaces, as all who are in one share its ports; \
+             --netns is the only option that narrows it",
+            narrower.join(", ")
+        ));
+    }
     let facts = Facts::gather();
     let missing = missing();
     let netns = args.observed.netns()?;
     // Before watching begins: then capabilities are given up that it needs.
     let surveyor = Surveyor::start(netns)?;
-    let (before, trial) = if args.observed.watch.is_some() {
-        (surveyor.survey(false)?, Attach::NotTried)
+    let (mut before, trial) = if args.observed.watch.is_some() {
+        (surveyor.survey(false)?.hosts, Attach::NotTried)
     } else {
         (Vec::new(), trial(args, &facts, verbose))
     };
-    let picture = observe::picture_only(&args.observed, verbose)?;
+    let (picture, trial) = match observe::picture_only(&args.observed, verbose) {
+        // What can be seen without tracing is worth telling all the same.
+        Err(error) if args.observed.watch.is_some() && error.is::<kernel::Error>() => {
+            say(&format!("portex: nothing is watched: {error:#}"));
+            before.clear();
+            let picture = observe::picture_only(&args.observed.at_once(), verbose)?;
+            (picture, Attach::Failed(error.to_string()))
+        }
+        picture => (picture?, trial),
+    };
     let attached = picture.attached.as_ref();
     let attach = attached.map_or(trial, |attached| Attach::Worked(converted(attached)));
-    let hosts = surveyor.survey(true)?;
+    let surveyed = surveyor.survey(true)?;
     let case = Case {
         portex: portex(&picture, attach, &facts, missing),
         snapshot: picture.snapshot,
-        hosts,
+        hosts: surveyed.hosts,
         before,
+        notes: picture.notes,
+        refusals: surveyed.refusals,
     };
     let findings = doctor::examine(&case);
     let attach = match &case.portex.attach {
@@ -226,7 +253,7 @@ fn program() -> Option<String> {
 /// A thread that keeps the capabilities that surveys need.
 struct Surveyor {
     ask: mpsc::Sender<bool>,
-    surveys: mpsc::Receiver<io::Result<Vec<Host>>>,
+    surveys: mpsc::Receiver<io::Result<Survey>>,
     _thread: JoinHandle<()>,
 }
 
@@ -251,7 +278,7 @@ impl Surveyor {
     }
 
     /// Surveys; with or without listeners, which take longer.
-    fn survey(&self, listeners: bool) -> anyhow::Result<Vec<Host>> {
+    fn survey(&self, listeners: bool) -> anyhow::Result<Survey> {
         let gone = "the thread that surveys namespaces has ended";
         self.ask.send(listeners).context(gone)?;
         let surveyed = self.surveys.recv().context(gone)?;

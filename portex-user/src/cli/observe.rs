@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What is looked at, and for how long.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Observed {
     #[command(flatten)]
     which: Which,
@@ -41,6 +41,19 @@ impl Observed {
     /// The namespace that is wanted, if it is one.
     pub(super) fn netns(&self) -> anyhow::Result<Option<u32>> {
         Ok(self.which.filter()?.netns)
+    }
+
+    /// The same without watching.
+    pub(super) fn at_once(&self) -> Self {
+        Self {
+            watch: None,
+            ..self.clone()
+        }
+    }
+
+    /// Options that ask for less than whole namespaces.
+    pub(super) fn narrower(&self) -> Vec<&'static str> {
+        self.which.narrower()
     }
 
     /// Settings of a session that is as asked for.
@@ -63,6 +76,8 @@ pub(super) struct Picture {
     pub(super) losses: Losses,
     /// Why explicit binds are estimated, if they are.
     pub(super) walks_refused: Option<String>,
+    /// What else could not be seen, and why. Escape before printing.
+    pub(super) notes: Vec<String>,
 }
 
 /// Looks at the host, watching first when that was asked for. Says how it is attached and what could
@@ -109,7 +124,17 @@ fn look(
     let mut snapshot = seen.snapshot;
     let now = snapshot.time;
     observe::narrow(&mut snapshot, &filter);
+    let notes = seen.scanned.map_or_else(
+        || {
+            vec![
+                "the last look at sockets was given up: who holds what may be out of date"
+                    .to_owned(),
+            ]
+        },
+        |scanned| scanned.report.notes,
+    );
     Ok(Picture {
+        notes,
         time: clock.timestamp(now),
         snapshot,
         kernel: rustix::system::uname()
@@ -161,6 +186,7 @@ pub(super) fn replayed(args: &Observed, recording: &mut Ahead) -> anyhow::Result
         attached: None,
         losses: Losses::default(),
         walks_refused: None,
+        notes: Vec::new(),
     })
 }
 

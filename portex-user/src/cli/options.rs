@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Which events.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Which events")]
 pub(super) struct Which {
     /// Only connections of this process
@@ -69,6 +69,21 @@ impl Which {
         }
     }
 
+    /// Options that were given and ask for less than a whole network namespace.
+    pub(super) fn narrower(&self) -> Vec<&'static str> {
+        let given = [
+            ("--pid", self.pid.is_some()),
+            ("--comm", self.comm.is_some()),
+            ("--src", self.src.is_some()),
+            ("--dst", self.dst.is_some()),
+            ("--cgroup", self.cgroup.is_some()),
+        ];
+        let given = given.into_iter();
+        given
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect()
+    }
+
     /// Checks what must exist.
     pub(super) fn filter(&self) -> anyhow::Result<Filter> {
         if let Some(pid) = self.pid {
@@ -94,7 +109,7 @@ impl Which {
 }
 
 /// How to attach.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "How to trace")]
 pub(super) struct How {
     /// How to attach to the kernel; auto takes the best that works

@@ -15,6 +15,10 @@ pub struct Case {
     pub hosts: Vec<Host>,
     /// The same, as they were when watching began; empty when nothing was watched.
     pub before: Vec<Host>,
+    /// What the look at sockets could not see, and why. Untrusted.
+    pub notes: Vec<String>,
+    /// Namespaces whose settings could not be read, and why. Untrusted.
+    pub refusals: Vec<String>,
 }
 
 /// What portex can do here.

@@ -5,6 +5,7 @@ use std::{fs, io, thread};
 
 use super::{
     Look, addresses, conntrack, counters,
+    look::{Refused, not_read},
     namespaces::{self, Entered, Namespaces},
     processes::{self, Directory},
     rules,
@@ -21,10 +22,19 @@ const NODE_AGENTS: [&[u8]; 4] = [b"kubelet", b"kube-proxy", b"k3s-server", b"k3s
 /// Most listeners that are kept of a namespace.
 const LISTENERS: usize = 4_096;
 
+/// What a survey has come to.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Namespaces that could be looked into.
+    pub hosts: Vec<Host>,
+    /// Why others could not. May hold names of other processes' making: escape before printing.
+    pub refusals: Vec<String>,
+}
+
 /// Tells of the namespace that is wanted, or of all that may be entered; the own one first. Listeners
 /// only when asked for: it takes a look at all sockets. The calling thread's namespace stays as it is. Needs what [`super::look()`] needs.
-pub fn survey(wanted: Option<u32>, listeners: bool) -> io::Result<Vec<Host>> {
-    let mut hosts = thread::scope(|scope| {
+pub fn survey(wanted: Option<u32>, listeners: bool) -> io::Result<Survey> {
+    let mut survey = thread::scope(|scope| {
         let worker = thread::Builder::new()
             .name("portex-survey".to_owned())
             .spawn_scoped(scope, move || through(wanted))?;
@@ -33,12 +43,12 @@ pub fn survey(wanted: Option<u32>, listeners: bool) -> io::Result<Vec<Host>> {
             .map_err(|_| io::Error::other("the thread that surveys has panicked"))
     })?;
     if listeners {
-        add_listeners(&mut hosts, wanted);
+        add_listeners(&mut survey.hosts, wanted);
     }
-    Ok(hosts)
+    Ok(survey)
 }
 
-fn through(wanted: Option<u32>) -> Vec<Host> {
+fn through(wanted: Option<u32>) -> Survey {
     let kernel = Version::parse(&rustix::system::uname().release().to_string_lossy());
     let mut namespaces = Namespaces::default();
     let mut agents = Vec::new();
@@ -51,31 +61,50 @@ fn through(wanted: Option<u32>) -> Vec<Host> {
     let is_wanted = |inode: &u32| wanted.is_none_or(|only| only == *inode);
     let others = namespaces.inodes().filter(|&inode| Some(inode) != own);
     let mut hosts = Vec::new();
+    let mut refusals = Vec::new();
+    let mut refused = Refused::default();
     for inode in own.into_iter().chain(others).filter(is_wanted) {
         let is_own = own == Some(inode);
-        let inside = is_own || matches!(namespaces.enter(inode), Entered::Yes);
-        if let (true, Ok(rules)) = (inside, rules::read(kernel)) {
-            let agent = agents.iter().find(|(netns, _)| *netns == inode);
-            hosts.push(Host {
-                netns: inode,
-                name: namespaces.name(inode),
-                path: namespaces.paths(inode).find(|path| is_plain(path)).cloned(),
-                own: is_own,
-                rules,
-                timestamps: setting("tcp_timestamps").and_then(|value| value.try_into().ok()),
-                unprivileged_from: setting("ip_unprivileged_port_start")
-                    .and_then(|port| port.try_into().ok())
-                    .unwrap_or(1_024),
-                time_wait_overflows: counters::read().time_wait_overflows,
-                time_waits: of_thread("sockstat").and_then(|text| time_waits(&text)),
-                conntrack: conntrack::read(),
-                addresses: addresses::read(),
-                listeners: Vec::new(),
-                node_agent: agent.map(|(_, name)| name.clone()),
-            });
+        if !is_own {
+            match namespaces.enter(inode) {
+                Entered::Yes => {}
+                Entered::Gone => continue,
+                Entered::Refused(error) => {
+                    refused.add(error);
+                    continue;
+                }
+            }
         }
+        let rules = match rules::read(kernel) {
+            Ok(rules) => rules,
+            Err(error) => {
+                refusals.push(not_read(inode, "its settings", &error));
+                continue;
+            }
+        };
+        let addresses = addresses::read();
+        let agent = agents.iter().find(|(netns, _)| *netns == inode);
+        hosts.push(Host {
+            netns: inode,
+            name: namespaces.name(inode),
+            path: namespaces.paths(inode).find(|path| is_plain(path)).cloned(),
+            own: is_own,
+            rules,
+            timestamps: setting("tcp_timestamps").and_then(|value| value.try_into().ok()),
+            unprivileged_from: setting("ip_unprivileged_port_start")
+                .and_then(|port| port.try_into().ok())
+                .unwrap_or(1_024),
+            time_wait_overflows: counters::read().time_wait_overflows,
+            time_waits: of_thread("sockstat").and_then(|text| time_waits(&text)),
+            conntrack: conntrack::read(),
+            addresses: addresses.known,
+            addresses_unread: addresses.unread,
+            listeners: Vec::new(),
+            node_agent: agent.map(|(_, name)| name.clone()),
+        });
     }
-    hosts
+    refusals.extend(refused.note());
+    Survey { hosts, refusals }
 }
 
 /// The namespace of a process that runs on a Kubernetes node, and its name.
@@ -156,10 +185,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let own = namespaces::own().expect("readable");
-        let hosts = survey(Some(own), true).expect("a thread");
-        let [host] = hosts.as_slice() else {
-            panic!("one namespace: {hosts:?}");
+        let survey = survey(Some(own), true).expect("a thread");
+        let [host] = survey.hosts.as_slice() else {
+            panic!("one namespace: {survey:?}");
         };
+        assert!(survey.refusals.is_empty(), "{survey:?}");
+        assert!(host.knows_addresses(true) && host.knows_addresses(false));
         assert!(host.own && host.netns == own);
         assert!(host.unprivileged_from <= host.rules.range.lo);
         assert!(host.time_wait_overflows.is_some() && host.time_waits.is_some());

@@ -192,8 +192,7 @@ impl Walk {
 
     fn hidden(&mut self, inode: u32, what: &str, error: &io::Error) -> ControlFlow<()> {
         self.report.sight.hidden_namespaces += 1;
-        let note = format!("network namespace {inode}: {what} could not be read: {error}");
-        self.report.notes.push(note);
+        self.report.notes.push(not_read(inode, what, error));
         ControlFlow::Continue(())
     }
 
@@ -222,20 +221,25 @@ impl Walk {
     }
 }
 
+/// What a namespace does not tell, and why.
+pub(super) fn not_read(inode: u32, what: &str, error: &io::Error) -> String {
+    format!("network namespace {inode}: {what} could not be read: {error}")
+}
+
 /// Namespaces that may not be entered: one note for all.
 #[derive(Default)]
-struct Refused {
+pub(super) struct Refused {
     count: u32,
     first: Option<io::Error>,
 }
 
 impl Refused {
-    fn add(&mut self, error: io::Error) {
+    pub(super) fn add(&mut self, error: io::Error) {
         self.count += 1;
         self.first.get_or_insert(error);
     }
 
-    fn note(self) -> Option<String> {
+    pub(super) fn note(self) -> Option<String> {
         let Self { count, first } = self;
         let error = first?;
         Some(format!(

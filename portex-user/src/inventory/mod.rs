@@ -47,7 +47,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use host::survey;
+pub use host::{Survey, survey};
 
 use crate::found::{Found, Sight};
 

@@ -23,18 +23,29 @@ pub(super) enum Form {
     Debug,
 }
 
-/// Whether every entry is well formed and every expression ends, for 64-bit code.
-pub(super) fn is_sound(section: &[u8], form: Form) -> bool {
-    walk(section, form).is_some()
+/// Entries that others refer to; linkers make one of those that are the same.
+const MOST_COMMON: usize = 1 << 18;
+
+/// What counts of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sound {
+    /// Bytes up to the end of the last entry. What follows the mark of the end may be anything.
+    pub(super) length: usize,
+    pub(super) entries: usize,
 }
 
-fn walk(section: &[u8], form: Form) -> Option<()> {
+/// `None` unless every entry is well formed and every expression ends, for 64-bit code.
+pub(super) fn sound(section: &[u8], form: Form) -> Option<Sound> {
     let mut commons: Vec<Common> = Vec::new();
+    let mut entries = 0;
     let mut at = 0;
     while at < section.len() {
         let length = usize::try_from(u32_at(section, at)?).ok()?;
         if length == 0 {
-            return (form == Form::Exceptions).then_some(());
+            return (form == Form::Exceptions).then_some(Sound {
+                length: at,
+                entries,
+            });
         }
         if length >= 0xffff_fff0 {
             return None;
@@ -50,6 +61,7 @@ fn walk(section: &[u8], form: Form) -> Option<()> {
         if is_common {
             let common = common(&mut reader, at, form)?;
             instructions(reader, common.pointer)?;
+            (commons.len() < MOST_COMMON).then_some(())?;
             commons.push(common);
         } else {
             let of = match form {
@@ -66,8 +78,12 @@ fn walk(section: &[u8], form: Form) -> Option<()> {
             instructions(reader, common.pointer)?;
         }
         at = begin + length;
+        entries += 1;
     }
-    Some(())
+    Some(Sound {
+        length: at,
+        entries,
+    })
 }
 
 fn common(reader: &mut Reader<'_>, at: usize, form: Form) -> Option<Common> {
@@ -265,6 +281,10 @@ mod tests {
     use super::*;
     use crate::symbols::elf::Elf;
 
+    fn is_sound(section: &[u8], form: Form) -> bool {
+        sound(section, form).is_some()
+    }
+
     /// Of the running test itself: written by rustc and a C compiler.
     fn own() -> Vec<u8> {
         let file = File::open("/proc/self/exe").expect("there");
@@ -304,6 +324,18 @@ mod tests {
         let plt = [0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22];
         assert!(is_sound(&with_expression(&plt), Form::Exceptions));
         assert!(is_sound(&[], Form::Exceptions));
+    }
+
+    #[test]
+    fn what_follows_the_end_does_not_count() {
+        let mut section = with_expression(&[0x77, 8]);
+        let length = section.len() - 4;
+        let expected = Some(Sound { length, entries: 2 });
+        assert_eq!(sound(&section, Form::Exceptions), expected);
+        section.extend([0; 1_000]);
+        assert_eq!(sound(&section, Form::Exceptions), expected);
+        section.truncate(length);
+        assert_eq!(sound(&section, Form::Exceptions), expected);
     }
 
     #[test]

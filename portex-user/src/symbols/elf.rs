@@ -6,7 +6,11 @@
 
 use std::{fs::File, ops::Range, os::unix::fs::FileExt as _};
 
+use super::slim;
+
 const HEADER: usize = 64;
+/// Bytes of the rows of the tables of segments and of sections: exactly these, as whoever says a row
+/// is longer has it read for nothing.
 const SEGMENT: usize = 56;
 const SECTION: usize = 64;
 /// More than any linked program has.
@@ -15,6 +19,9 @@ const MOST_SECTIONS: u64 = 4_096;
 /// Bytes of all names of sections, and of the notes of one segment.
 const MOST_NAMES: u64 = 1 << 20;
 const MOST_NOTES: u64 = 1 << 16;
+
+/// Sections that callers are found by.
+const UNWIND: [&[u8]; 4] = [b".eh_frame", b".debug_frame", b".text", b".got"];
 
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
@@ -42,7 +49,7 @@ struct Segment {
     executable: bool,
 }
 
-/// A section that has content.
+/// A section that has content, and that is of use here.
 pub(super) struct Section {
     pub(super) name: Vec<u8>,
     /// Type, flags, alignment and size of entries: as in the file.
@@ -64,16 +71,12 @@ impl Elf {
         if header.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
         }
-        let segments = table(
-            file,
-            length,
-            u64_at(&header, 32)?,
-            u16_at(&header, 56)?.into(),
-            (u16_at(&header, 54)?.into(), SEGMENT, MOST_SEGMENTS),
-        )?;
+        let rows = (u16_at(&header, 56)?, u16_at(&header, 54)?);
+        let at = u64_at(&header, 32)?;
+        let segments = table::<SEGMENT>(file, length, at, rows, MOST_SEGMENTS)?;
         let build_id = segments
             .iter()
-            .filter(|segment| u32_at(segment, 0) == Some(PT_NOTE))
+            .filter(|segment| u32_at(&segment[..], 0) == Some(PT_NOTE))
             .find_map(|segment| {
                 let (offset, size) = (u64_at(segment, 8)?, u64_at(segment, 32)?);
                 build_id(&bytes(file, length, offset, size, MOST_NOTES)?)
@@ -143,17 +146,12 @@ fn loaded(raw: &[u8]) -> Option<Segment> {
 }
 
 fn sections(file: &File, length: u64, header: &[u8]) -> Option<Vec<Section>> {
-    let raw = table(
-        file,
-        length,
-        u64_at(header, 40)?,
-        u16_at(header, 60)?.into(),
-        (u16_at(header, 58)?.into(), SECTION, MOST_SECTIONS),
-    )?;
+    let rows = (u16_at(header, 60)?, u16_at(header, 58)?);
+    let raw = table::<SECTION>(file, length, u64_at(header, 40)?, rows, MOST_SECTIONS)?;
     let names = raw.get(usize::from(u16_at(header, 62)?))?;
     let (offset, size) = (u64_at(names, 24)?, u64_at(names, 32)?);
     let names = bytes(file, length, offset, size, MOST_NAMES)?;
-    let read = |raw: &Vec<u8>| {
+    let read = |raw: &[u8; SECTION]| {
         let kind = u32_at(raw, 4)?;
         let name = names.get(usize::try_from(u32_at(raw, 0)?).ok()?..)?;
         let section = Section {
@@ -169,23 +167,36 @@ fn sections(file: &File, length: u64, header: &[u8]) -> Option<Vec<Section>> {
         let sane = section.address < 1 << 48 && section.name.len() < 64;
         (kind != SHT_NOBITS && sane).then_some(section)
     };
-    Some(raw.iter().filter_map(read).collect())
+    let mut sections: Vec<Section> = Vec::new();
+    for section in raw.iter().filter_map(read) {
+        // All the others would be held for nothing.
+        let used = slim::SYMBOLS.contains(&&*section.name)
+            || slim::DEBUG.contains(&&*section.name)
+            || UNWIND.contains(&&*section.name);
+        if used && !sections.iter().any(|other| other.name == section.name) {
+            sections.push(section);
+        }
+    }
+    Some(sections)
 }
 
-/// The rows of a table, of which each has `size` bytes in the file and at least `least` that count.
-fn table(
+/// The rows of a table, no more than `most`, of which the file says how many there are and how long.
+fn table<const ROW: usize>(
     file: &File,
     length: u64,
     offset: u64,
-    rows: u64,
-    (size, least, most): (u64, usize, u64),
-) -> Option<Vec<Vec<u8>>> {
+    (rows, size): (u16, u16),
+    most: u64,
+) -> Option<Vec<[u8; ROW]>> {
     if rows == 0 {
         return Some(Vec::new());
     }
-    let size_of_row = usize::try_from(size).ok().filter(|&size| size >= least)?;
-    let all = bytes(file, length, offset, rows.checked_mul(size)?, most * size)?;
-    Some(all.chunks_exact(size_of_row).map(<[u8]>::to_vec).collect())
+    if usize::from(size) != ROW {
+        return None;
+    }
+    let (rows, size) = (u64::from(rows), u64::from(size));
+    let all = bytes(file, length, offset, rows * size, most * size)?;
+    Some(all.as_chunks().0.to_vec())
 }
 
 /// The build id among the notes of a segment.

@@ -2,7 +2,6 @@
 //! take the names away.
 
 use std::{
-    cell::OnceCell,
     fs::File,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,7 +24,10 @@ const PER_PROCESS: usize = 96;
 /// Bytes of all copies that names are found by. All are given up when there is more: a host where
 /// programs with that much debug information fail has memory for one of them at a time.
 const NAMES: u64 = 2 * super::slim::MOST;
-/// After this, a file that could not be opened is tried again.
+/// Bytes of the unwind information of all files; the largest is given up when there is more.
+const UNWIND: u64 = 256 << 20;
+/// After this, a file that could not be opened, or whose unwind information was given up, is tried
+/// again.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// One file.
@@ -33,8 +35,17 @@ pub(super) struct Held {
     file: File,
     path: Arc<str>,
     elf: Option<Elf>,
-    unwinder: OnceCell<Option<Box<Unwinder>>>,
+    unwind: Unwind,
     names: Option<Names>,
+}
+
+enum Unwind {
+    NotRead,
+    /// There is none that can be used.
+    None,
+    Held(Box<Unwinder>),
+    /// Too much for all, at this time.
+    GivenUp(Instant),
 }
 
 impl Held {
@@ -43,7 +54,7 @@ impl Held {
             elf: Elf::read(&file),
             file,
             path,
-            unwinder: OnceCell::new(),
+            unwind: Unwind::NotRead,
             names: None,
         }
     }
@@ -58,12 +69,32 @@ impl Held {
         self.elf.as_ref()
     }
 
-    /// `None` without unwind information that can be used.
-    pub(super) fn unwinder(&mut self) -> Option<&mut Unwinder> {
-        let elf = self.elf.as_ref()?;
-        let new = || Unwinder::new(&self.file, elf).map(Box::new);
-        self.unwinder.get_or_init(new);
-        self.unwinder.get_mut()?.as_deref_mut()
+    /// Whether there was unwind information that was too much to be held.
+    pub(super) fn gave_up(&self) -> bool {
+        matches!(self.unwind, Unwind::GivenUp(_))
+    }
+
+    /// `true` when unwind information was read.
+    fn read_unwind(&mut self) -> bool {
+        match self.unwind {
+            Unwind::NotRead => {}
+            Unwind::GivenUp(when) if when.elapsed() >= AGAIN => {}
+            _ => return false,
+        }
+        let elf = self.elf.as_ref();
+        self.unwind = match elf.and_then(|elf| Unwinder::new(&self.file, elf)) {
+            Some(unwinder) => Unwind::Held(Box::new(unwinder)),
+            None => Unwind::None,
+        };
+        true
+    }
+
+    /// Bytes of unwind information.
+    fn unwind_size(&self) -> u64 {
+        match &self.unwind {
+            Unwind::Held(unwinder) => unwinder.size,
+            _ => 0,
+        }
     }
 }
 
@@ -72,6 +103,7 @@ pub(super) struct Files {
     held: Recent<FileId, Held>,
     /// What could not be opened, why, and when that was.
     missing: Recent<FileId, (Instant, Arc<str>)>,
+    most_unwind: u64,
 }
 
 impl Files {
@@ -79,7 +111,23 @@ impl Files {
         Self {
             held: Recent::new(HELD),
             missing: Recent::new(4 * HELD),
+            most_unwind: UNWIND,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_most_unwind(most_unwind: u64) -> Self {
+        Self {
+            most_unwind,
+            ..Self::new()
+        }
+    }
+
+    /// Bytes of the unwind information of all files.
+    #[cfg(test)]
+    pub(super) fn unwind_size(&mut self) -> u64 {
+        let all = self.held.iter_mut();
+        all.map(|(_, held)| held.unwind_size()).sum()
     }
 
     pub(super) fn get(&mut self, id: FileId) -> Option<&mut Held> {
@@ -129,6 +177,20 @@ impl Files {
         let mut all = self.held.iter_mut();
         let (id, _) = all.find(|(_, held)| id(held).as_ref() == Some(wanted))?;
         Some(*id)
+    }
+
+    /// `None` without unwind information that can be used, or that there is room for.
+    pub(super) fn unwinder(&mut self, id: FileId) -> Option<&mut Unwinder> {
+        if self.held.get(&id)?.read_unwind() {
+            let now = Instant::now();
+            self.held.shed(self.most_unwind, Held::unwind_size, |held| {
+                held.unwind = Unwind::GivenUp(now);
+            });
+        }
+        match &mut self.held.get(&id)?.unwind {
+            Unwind::Held(unwinder) => Some(unwinder),
+            _ => None,
+        }
     }
 
     /// The names of a file, read when they are first asked for; `None` when it is not held, or no ELF

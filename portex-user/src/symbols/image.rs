@@ -1,6 +1,7 @@
 //! What a process has mapped, as far as it was seen.
 
 use std::{
+    hash::Hash,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,8 +11,9 @@ use std::{
 
 use super::{
     files::Files,
-    maps::{self, Mapping},
+    maps::{self, Code, Mapping},
     process::Process,
+    recent::Recent,
 };
 
 /// Names of threads that are remembered for one process.
@@ -23,6 +25,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 const SHARE: u32 = 20;
 /// After this, they are read anew when a stack is seen for the first time: libraries come and go.
 const OLD: Duration = Duration::from_secs(5);
+/// Bytes of the mappings of all processes, of which one has some kilobytes as a rule: a million
+/// mappings and their paths. The largest are given up when there is more.
+pub(super) const MOST: u64 = 96 << 20;
 
 /// A process, from an exec or a change of its mappings to the next.
 pub(super) struct Image {
@@ -34,6 +39,8 @@ pub(super) struct Image {
     pub(super) gone: Option<Arc<str>>,
     /// An exec changes the name, as a rule.
     comms: Vec<Box<[u8]>>,
+    /// Bytes of the mappings.
+    size: u64,
     read: Instant,
     /// Reading it.
     took: Duration,
@@ -60,6 +67,7 @@ impl Image {
         files.hold(&process, &maps, now);
         Ok(Self {
             id: next(),
+            size: maps::size(&maps),
             maps,
             gone: None,
             comms: vec![comm.into()],
@@ -74,6 +82,7 @@ impl Image {
             id: next(),
             maps: Vec::new(),
             gone: Some(why),
+            size: 0,
             comms: vec![comm.into()],
             read: now,
             took: Duration::ZERO,
@@ -98,13 +107,23 @@ impl Image {
         maps::at(&self.maps, address).is_some()
     }
 
-    /// Takes in what it is now; `true` when something changed.
-    pub(super) fn renew(&mut self, new: Result<Self, Arc<str>>, comm: &[u8], now: Instant) -> bool {
+    /// Takes in what it is now.
+    pub(super) fn renew(
+        &mut self,
+        new: Result<Self, Arc<str>>,
+        comm: &[u8],
+        now: Instant,
+    ) -> Change {
         self.read = now;
         match new {
             Ok(new) if new.maps != self.maps => {
+                let change = if self.is_before(&new) {
+                    Change::Some
+                } else {
+                    Change::All
+                };
                 *self = new;
-                return true;
+                return change;
             }
             Ok(new) => {
                 self.gone = None;
@@ -119,12 +138,33 @@ impl Image {
             }
             self.comms.push(comm.into());
         }
-        false
+        Change::None
+    }
+
+    /// Whether another one may be what became of it without an exec: that maps all files anew, at
+    /// other addresses.
+    fn is_before(&self, new: &Self) -> bool {
+        let stays = |it: &Mapping| {
+            let there = maps::at(&new.maps, it.start);
+            matches!(it.code, Code::File(_)) && there.is_some_and(|there| there.code == it.code)
+        };
+        self.maps.is_empty() || self.maps.iter().any(stays)
+    }
+
+    /// Gives up the mappings.
+    fn give_up(&mut self, why: Arc<str>) {
+        self.id = next();
+        self.maps = Vec::new();
+        self.size = 0;
+        self.gone = Some(why);
     }
 
     /// Adds what was concluded otherwise; what overlaps is left out.
     pub(super) fn add(&mut self, mappings: impl IntoIterator<Item = Mapping>) {
         for mapping in mappings {
+            if self.maps.len() >= maps::MOST_MAPPINGS {
+                break;
+            }
             let at = self.maps.partition_point(|it| it.start < mapping.start);
             let before = at.checked_sub(1).and_then(|before| self.maps.get(before));
             let free = before.is_none_or(|before| before.end <= mapping.start)
@@ -134,7 +174,29 @@ impl Image {
                 self.id = next();
             }
         }
+        self.size = maps::size(&self.maps);
     }
+}
+
+/// What became of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    Some,
+    /// It is of another program.
+    All,
+}
+
+/// Has the images with the most mappings give them up until all have no more than `most` bytes.
+pub(super) fn shed<K: Clone + Eq + Hash>(images: &mut Recent<K, Image>, most: u64) {
+    let why: Arc<str> = Arc::from(
+        "the mappings of the process were given up: it had the most of all, and there were too many",
+    );
+    images.shed(
+        most,
+        |image| image.size,
+        |image| image.give_up(Arc::clone(&why)),
+    );
 }
 
 fn next() -> u64 {

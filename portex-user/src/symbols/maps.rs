@@ -1,10 +1,14 @@
 //! What is mapped into a process, of `/proc/PID/maps`.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Lines of a file of mappings beyond these are not looked at: the kernel's own limit for a process
 /// is `vm.max_map_count`, 65530 unless it was raised.
 const MOST_LINES: usize = 65_536;
+/// Executable mappings of one process; what comes later is not looked at.
+pub(super) const MOST_MAPPINGS: usize = 16_384;
+/// Bytes of their paths, each counted once: of further files, the path is left out.
+const MOST_PATHS: usize = 4 << 20;
 /// Bytes that are read of such a file.
 pub(super) const MOST_BYTES: u64 = 16 << 20;
 
@@ -59,19 +63,64 @@ impl Mapping {
 /// an earlier line.
 pub(super) fn parse(text: &[u8]) -> Vec<Mapping> {
     let mut last = 0;
+    let mut paths = Paths::default();
     text.split(|&byte| byte == b'\n')
         .take(MOST_LINES)
-        .filter_map(line)
+        .filter_map(|text| line(text, &mut paths))
         .filter(|mapping| {
             let follows = mapping.start >= last;
             last = if follows { mapping.end } else { last };
             follows
         })
+        .take(MOST_MAPPINGS)
         .collect()
 }
 
+/// Bytes that mappings take, and their paths.
+pub(super) fn size(maps: &[Mapping]) -> u64 {
+    let mut seen = HashSet::new();
+    let mut paths = 0;
+    for mapping in maps {
+        if seen.insert(Arc::as_ptr(&mapping.path).cast::<u8>()) {
+            paths += mapping.path.len() + SHARED;
+        }
+    }
+    u64::try_from(size_of_val(maps) + paths).unwrap_or(u64::MAX)
+}
+
+/// Of a path, beside its text: two counters.
+const SHARED: usize = 16;
+
+/// The paths of one process, each kept once.
+#[derive(Default)]
+struct Paths {
+    known: HashSet<Arc<str>>,
+    bytes: usize,
+}
+
+impl Paths {
+    fn share(&mut self, path: &[u8]) -> Arc<str> {
+        let path = String::from_utf8_lossy(path);
+        if let Some(known) = self.known.get(&*path) {
+            return Arc::clone(known);
+        }
+        let text = if self.bytes + path.len() + SHARED > MOST_PATHS {
+            ""
+        } else {
+            &*path
+        };
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        let path: Arc<str> = Arc::from(text);
+        self.bytes += path.len() + SHARED;
+        self.known.insert(Arc::clone(&path));
+        path
+    }
+}
+
 /// `55d0…-55d1… r-xp 00001000 fd:01 1234   /usr/bin/app`, when it is executable.
-fn line(line: &[u8]) -> Option<Mapping> {
+fn line(line: &[u8], paths: &mut Paths) -> Option<Mapping> {
     let mut rest = line;
     let mut field = || {
         let end = rest.iter().position(|&byte| byte == b' ');
@@ -101,7 +150,7 @@ fn line(line: &[u8]) -> Option<Mapping> {
         end,
         offset: hex(offset)?,
         code: code(path, id, end - start),
-        path: Arc::from(String::from_utf8_lossy(path)),
+        path: paths.share(path),
         deleted,
     })
 }

@@ -46,7 +46,7 @@ pub use walk::MOST_FRAMES;
 use crate::event::Capture;
 use files::Files;
 use host::Host;
-use image::Image;
+use image::{Change, Image};
 use jits::Jits;
 use naming::Named;
 use recent::Recent;
@@ -126,6 +126,7 @@ impl Symbolizer {
                 let image = Image::read(process, comm, &mut self.files, now)
                     .unwrap_or_else(|why| Image::unknown(comm, why, now));
                 self.images.insert(process, image);
+                image::shed(&mut self.images, image::MOST);
                 self.jits.keep(process, self.images.get(&process), now);
             }
         }
@@ -133,10 +134,14 @@ impl Symbolizer {
 
     fn read_anew(&mut self, process: Process, comm: &[u8], now: Instant) {
         let new = Image::read(process, comm, &mut self.files, now);
-        if let Some(image) = self.images.get(&process)
-            && image.renew(new, comm, now)
-        {
+        if let Some(image) = self.images.get(&process) {
+            match image.renew(new, comm, now) {
+                Change::None => return,
+                Change::Some => {}
+                Change::All => self.jits.begin_anew(process),
+            }
             self.jits.keep(process, Some(image), now);
+            image::shed(&mut self.images, image::MOST);
         }
     }
 
@@ -195,6 +200,7 @@ impl Symbolizer {
             && !capture.build_ids.is_empty()
         {
             self.host.complete(image, capture, comm, &mut self.files);
+            image::shed(&mut self.images, image::MOST);
         }
     }
 

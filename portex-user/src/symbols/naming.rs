@@ -135,7 +135,9 @@ impl Naming<'_> {
             ..Frame::default()
         };
         let Some(mapping) = maps::at(&self.image.maps, lookup).cloned() else {
-            if self.image.gone.is_none() {
+            if self.image.gone.is_none() && self.image.maps.len() >= maps::MOST_MAPPINGS {
+                self.note("the process has more executable mappings than are looked at".to_owned());
+            } else if self.image.gone.is_none() {
                 self.note(format!("nothing executable is mapped at {lookup:#x}"));
             }
             frames.push(unnamed);
@@ -185,6 +187,11 @@ impl Naming<'_> {
             frames.push(unnamed);
             return;
         };
+        if self.files.get(id).is_some_and(|held| held.gave_up()) {
+            self.note(format!(
+                "{path}: its unwind information was given up, there is too much of it in all"
+            ));
+        }
         if mapping.deleted {
             self.note(format!(
                 "{path}: deleted since, named by what is still open"
@@ -230,9 +237,8 @@ impl Naming<'_> {
 
     fn compiled(&mut self, unnamed: Frame, lookup: u64) -> Frame {
         let module = Some(Arc::from(JIT));
-        let map = self.jits.get(self.process, self.now);
-        let has_map = map.is_some();
-        if let Some((function, start)) = map.and_then(|map| map.at(lookup, self.now)) {
+        let has_map = self.jits.has(self.process, self.now);
+        if let Some((function, start)) = self.jits.at(self.process, lookup, self.now) {
             if !matches!(self.compiled, Compiled::Missing) {
                 self.compiled = Compiled::Found;
             }

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,12 +22,31 @@ const MOST_NAMES: usize = 64 << 20;
 const MOST_ENTRIES: usize = 500_000;
 /// How often a file is looked at for growth.
 const AGAIN: Duration = Duration::from_secs(1);
+/// And no more than one part in so many of the time goes into reading it.
+const SHARE: u32 = 20;
+/// About what an entry takes beside its name.
+const ENTRY: usize = 64;
 
 /// The names of one process.
 pub(super) struct PerfMap {
     file: File,
-    looked: Option<Instant>,
     entries: Entries,
+}
+
+/// When something was done last, and how long that took.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pace(Option<(Instant, Duration)>);
+
+impl Pace {
+    pub(super) fn of(when: Instant, took: Duration) -> Self {
+        Self(Some((when, took)))
+    }
+
+    /// Whether it may be done again.
+    pub(super) fn is_due(self, now: Instant) -> bool {
+        let waited = |(when, took)| now.duration_since(when) >= AGAIN.max(took * SHARE);
+        self.0.is_none_or(waited)
+    }
 }
 
 #[derive(Default)]
@@ -45,19 +64,39 @@ impl PerfMap {
     pub(super) fn new(file: File) -> Self {
         Self {
             file,
-            looked: None,
             entries: Entries::default(),
         }
     }
 
-    /// The name of the code at an address, and where that begins.
-    pub(super) fn at(&mut self, address: u64, now: Instant) -> Option<(Arc<str>, u64)> {
-        let lately = |looked| now.duration_since(looked) < AGAIN;
-        if !self.looked.is_some_and(lately) {
-            self.looked = Some(now);
-            self.entries.read_on(&self.file);
-        }
+    /// Reads what was added since.
+    pub(super) fn read_on(&mut self) {
+        self.entries.read_on(&self.file);
+    }
+
+    /// The name of the code at an address, as far as the file was read, and where that begins.
+    pub(super) fn at(&self, address: u64) -> Option<(Arc<str>, u64)> {
         self.entries.at(address)
+    }
+
+    /// Whether a file is another one, and has something in it.
+    pub(super) fn gives_way_to(&self, new: &File) -> bool {
+        let (Ok(old), Ok(new)) = (self.file.metadata(), new.metadata()) else {
+            return false;
+        };
+        (old.dev(), old.ino()) != (new.dev(), new.ino()) && new.len() > 0
+    }
+
+    /// Bytes of the names.
+    pub(super) fn size(&self) -> u64 {
+        let entries = &self.entries;
+        let size = entries.bytes + entries.by_start.len() * ENTRY + entries.rest.len();
+        u64::try_from(size).unwrap_or(u64::MAX)
+    }
+
+    /// Forgets the names; those that the file gets later are read.
+    pub(super) fn forget(&mut self) {
+        self.entries.by_start = BTreeMap::new();
+        self.entries.bytes = 0;
     }
 }
 
@@ -190,17 +229,16 @@ mod tests {
         let mut file = File::create(&path).expect("may be made");
         file.write_all(b"100 10 one\n200 1").expect("has room");
         let mut map = PerfMap::new(File::open(&path).expect("readable"));
-        let begin = Instant::now();
-        let mut at = |address, seconds| {
-            let found = map.at(address, begin + Duration::from_secs(seconds));
-            found.map(|(name, _)| name.to_string())
+        let mut at = |address| {
+            map.read_on();
+            map.at(address).map(|(name, _)| name.to_string())
         };
-        assert_eq!(at(0x100, 0).as_deref(), Some("one"));
+        assert_eq!(at(0x100).as_deref(), Some("one"));
+        assert_eq!(at(0x200), None);
         file.write_all(b"0 two\n").expect("has room");
-        assert_eq!(at(0x200, 0), None, "not again at once");
-        assert_eq!(at(0x20f, 2).as_deref(), Some("two"));
+        assert_eq!(at(0x20f).as_deref(), Some("two"));
         file.set_len(0).expect("may be cut");
-        assert_eq!(at(0x200, 4), None);
+        assert_eq!(at(0x200), None);
         std::fs::remove_file(&path).expect("was there");
     }
 

@@ -43,6 +43,25 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.young.iter_mut().chain(self.old.iter_mut())
     }
+
+    /// Has the largest entries give up what they hold until no more than `most` is left in all. Not
+    /// those used longest ago: whoever holds little then loses nothing to one who wants everything.
+    pub(super) fn shed(&mut self, most: u64, size: impl Fn(&V) -> u64, give_up: impl Fn(&mut V)) {
+        let all = self.young.values().chain(self.old.values());
+        let mut sum = all.map(&size).fold(0, u64::saturating_add);
+        if sum <= most {
+            return;
+        }
+        let mut largest: Vec<&mut V> = self.iter_mut().map(|(_, value)| value).collect();
+        largest.sort_by_key(|value| size(value));
+        while sum > most
+            && let Some(value) = largest.pop()
+        {
+            sum = sum.saturating_sub(size(value));
+            give_up(value);
+            sum = sum.saturating_add(size(value));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +80,25 @@ mod tests {
         assert_eq!(map.get(&99).copied(), Some(99));
         assert_eq!(map.remove(&0), Some(0));
         assert_eq!(map.get(&0), None);
+    }
+
+    #[test]
+    fn the_largest_give_up_what_is_too_much() {
+        let mut map = Recent::new(4);
+        for size in [5, 1, 90, 2, 30, 3] {
+            map.insert(size, size);
+        }
+        let mut left = |most| {
+            map.shed(most, |&size| size, |size| *size = 0);
+            let mut left: Vec<u64> = map.iter_mut().map(|(_, size)| *size).collect();
+            left.retain(|&size| size > 0);
+            left.sort_unstable();
+            left
+        };
+        assert_eq!(left(131), [1, 2, 3, 5, 30, 90]);
+        assert_eq!(left(130), [1, 2, 3, 5, 30]);
+        assert_eq!(left(10), [1, 2, 3]);
+        assert_eq!(left(0), [0; 0]);
     }
 
     #[test]

@@ -17,11 +17,13 @@ use super::elf::{Elf, SHF_COMPRESSED, Section, u32_at, u64_at};
 pub(super) const MOST: u64 = 192 << 20;
 const HEADER: usize = 64;
 const ELFCOMPRESS_ZLIB: u32 = 1;
+/// `struct Elf64_Sym`.
+const SYMBOL: u64 = 24;
 /// `struct Elf64_Chdr`.
 const COMPRESSION_HEADER: usize = 24;
 
-const SYMBOLS: [&[u8]; 4] = [b".symtab", b".strtab", b".dynsym", b".dynstr"];
-const DEBUG: [&[u8]; 11] = [
+pub(super) const SYMBOLS: [&[u8]; 4] = [b".symtab", b".strtab", b".dynsym", b".dynstr"];
+pub(super) const DEBUG: [&[u8]; 11] = [
     b".debug_info",
     b".debug_abbrev",
     b".debug_line",
@@ -45,7 +47,9 @@ pub(super) struct Slim {
 
 /// `None` when there is nothing to find names by.
 pub(super) fn copy(file: &File, elf: &Elf) -> Option<Slim> {
+    let sound = |section: &&Section| !section.name.ends_with(b"sym") || section.entry == SYMBOL;
     let symbols = SYMBOLS.iter().filter_map(|name| elf.section(name));
+    let symbols = symbols.filter(sound);
     let debug = DEBUG.iter().filter_map(|name| elf.section(name));
     let mut sections: Vec<&Section> = symbols.collect();
     let count = sections.len();

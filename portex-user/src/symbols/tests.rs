@@ -1,7 +1,7 @@
 //! Programs that fail, and the stacks that are made of it.
 
 mod hostile;
-mod program;
+pub(super) mod program;
 
 use std::{fs, sync::Arc};
 

@@ -9,21 +9,28 @@ use framehop::{
 
 use super::{
     cfi::{self, Form},
-    elf::{Elf, Section},
+    elf::{Elf, SHF_COMPRESSED, Section},
     slim,
 };
 
 /// Larger unwind information is not read; browsers have about 30 MiB.
 const MOST: u64 = 64 << 20;
+/// Likewise, what is compressed, as only linkers for debuggers do it: a file of some kilobytes may
+/// hold any amount.
+const MOST_INFLATED: u64 = 16 << 20;
+/// Of the index, for one entry.
+const INDEX: usize = 8;
 
 pub(super) type Registers = UnwindRegsX86_64;
 
 /// Unwinds out of the code of one file. Addresses are those that the file gives itself, so that all
 /// processes that have mapped it share the rules found.
 pub(super) struct Unwinder {
-    unwinder: UnwinderX86_64<Vec<u8>, MustNotAllocateDuringUnwind>,
+    rules: UnwinderX86_64<Vec<u8>, MustNotAllocateDuringUnwind>,
     // A fixed room for what a rule needs: a file cannot ask for any amount of memory.
     cache: CacheX86_64<MustNotAllocateDuringUnwind>,
+    /// Bytes that it holds.
+    pub(super) size: u64,
 }
 
 /// One step out of a function.
@@ -48,10 +55,18 @@ impl Unwinder {
         } else {
             (exceptions?, Form::Exceptions)
         };
-        let content = slim::content(file, section, MOST)?;
-        if !cfi::is_sound(&content, form) {
-            return None;
-        }
+        let most = if section.flags & SHF_COMPRESSED == 0 {
+            MOST
+        } else {
+            MOST_INFLATED
+        };
+        let mut content = slim::content(file, section, most)?;
+        let sound = cfi::sound(&content, form)?;
+        content.truncate(sound.length);
+        content.shrink_to_fit();
+        let index = sound.entries.saturating_mul(INDEX);
+        let size = size_of::<Self>() + content.capacity().saturating_add(index);
+        let size = u64::try_from(size).ok()?;
         let (eh_frame, debug_frame) = match form {
             Form::Exceptions => (Some(content), None),
             Form::Debug => (None, Some(content)),
@@ -76,11 +91,12 @@ impl Unwinder {
         };
         // It makes an index of what is untrusted.
         panic::catch_unwind(|| {
-            let mut unwinder = UnwinderX86_64::new();
-            unwinder.add_module(Module::new(String::new(), base..u64::MAX, base, info));
+            let mut rules = UnwinderX86_64::new();
+            rules.add_module(Module::new(String::new(), base..u64::MAX, base, info));
             Self {
-                unwinder,
+                rules,
                 cache: CacheX86_64::new_in(),
+                size,
             }
         })
         .ok()
@@ -89,8 +105,9 @@ impl Unwinder {
     /// For code that nothing is known of: by its frame pointer.
     pub(super) fn by_frame_pointers() -> Self {
         Self {
-            unwinder: UnwinderX86_64::new(),
+            rules: UnwinderX86_64::new(),
             cache: CacheX86_64::new_in(),
+            size: 0,
         }
     }
 
@@ -112,9 +129,9 @@ impl Unwinder {
                 None => return Step::Lost,
             }
         };
-        let Self { unwinder, cache } = self;
+        let Self { rules, cache, .. } = self;
         let stepped = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-            unwinder.unwind_frame(address, registers, cache, stack)
+            rules.unwind_frame(address, registers, cache, stack)
         }));
         match stepped {
             Ok(Ok(Some(address))) => Step::To(address),

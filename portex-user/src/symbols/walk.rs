@@ -110,7 +110,7 @@ fn in_file<'a>(
     };
     let held = files.get(id)?;
     let address = held.elf()?.address(mapping.in_file(address))?;
-    Some((held.unwinder()?, address))
+    Some((files.unwinder(id)?, address))
 }
 
 /// Appends what follows the last address in the stack by frame pointers.

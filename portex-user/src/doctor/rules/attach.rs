@@ -47,20 +47,25 @@ pub(super) fn judge(case: &Case) -> Vec<Verdict> {
         Attach::NotTried => verdict(
             Severity::Info,
             "portex cannot trace here, so it judges by what /proc and sock_diag show".to_owned(),
-            kernel(case),
+            kernel(case).into_iter().chain(estimated(case)).collect(),
             "rates, failures and the owners of TIME_WAITs are not known; whose sockets these are, only \
              as far as this user may see",
             vec![],
         ),
         Attach::Failed(error) => verdict(
             Severity::Warning,
-            "portex cannot attach to this kernel".to_owned(),
+            if portex.missing.iter().any(|missing| missing.essential) {
+                "portex may not attach: capabilities are missing".to_owned()
+            } else {
+                "portex cannot attach to this kernel".to_owned()
+            },
             error
                 .lines()
                 .map(|line| line.trim().to_owned())
                 .chain(kernel(case))
+                .chain(estimated(case))
                 .collect(),
-            "rates, failures and the owners of TIME_WAITs are not known",
+            "nothing was watched: rates, failures and the owners of TIME_WAITs are not known",
             vec![
                 Remedy::to_do(
                     "see the kernel's own words, and report them where portex should work",
@@ -80,6 +85,14 @@ fn kernel(case: &Case) -> Vec<String> {
     )]
 }
 
+/// Why explicit binds are estimated, if they are.
+fn estimated(case: &Case) -> Option<String> {
+    let refusal = case.portex.walks_refused.as_ref()?;
+    // What to do about it follows on further lines: other findings say that.
+    let first = refusal.lines().next().unwrap_or_default();
+    Some(format!("explicit binds are estimated: {first}"))
+}
+
 fn evidence(case: &Case, attached: &Attached) -> Vec<String> {
     let mut evidence = kernel(case);
     let refused = attached.refused.iter();
@@ -94,9 +107,7 @@ fn evidence(case: &Case, attached: &Attached) -> Vec<String> {
     if !attached.best && attached.refused.is_empty() {
         evidence.push("this way was asked for (--attach)".to_owned());
     }
-    if let Some(refusal) = &case.portex.walks_refused {
-        evidence.push(format!("explicit binds are estimated: {refusal}"));
-    }
+    evidence.extend(estimated(case));
     evidence.push(format!("{}: {}", attached.way, attached.cost));
     evidence
 }

@@ -11,6 +11,7 @@ mod connection_leak;
 mod conntrack_insert_failed;
 mod conntrack_table;
 mod fin_timeout;
+mod incomplete;
 mod listeners_in_range;
 mod losses;
 mod one_destination;
@@ -61,6 +62,7 @@ pub static RULES: &[Rule] = &[
     Rule { id: "fin_timeout", source: "tcp_time_wait (net/ipv4/tcp_minisocks.c), TCP_TIMEWAIT_LEN (include/net/tcp.h)", judge: fin_timeout::judge },
     Rule { id: "tw_buckets_low", source: "inet_twsk_alloc (net/ipv4/inet_timewait_sock.c), tcp_max_tw_buckets in ip-sysctl", judge: tw_buckets_low::judge },
     Rule { id: "autobind_reuse", source: "inet_csk_find_open_port (net/ipv4/inet_connection_sock.c), ip_autobind_reuse in ip-sysctl", judge: autobind_reuse::judge },
+    Rule { id: "incomplete", source: "setns(2), ptrace_may_access (kernel/ptrace.c), sock_diag(7)", judge: incomplete::judge },
     Rule { id: "losses", source: "bpf_ringbuf_reserve (kernel/bpf/ringbuf.c)", judge: losses::judge },
     Rule { id: "attach", source: "bpf_tracing_prog_attach (kernel/bpf/syscall.c), perf_event_open(2)", judge: attach::judge },
     Rule { id: "capabilities", source: "capabilities(7)", judge: capabilities::judge },

@@ -22,29 +22,43 @@ pub(super) fn judge(case: &Case) -> Vec<Verdict> {
 
 fn of_host(case: &Case, host: &Host) -> Option<Verdict> {
     let max = u64::from(host.rules.max_tw_buckets);
-    let now = host.time_waits.unwrap_or(0);
-    let overflows = host.time_wait_overflows.unwrap_or(0);
+    let now = host.time_waits;
+    let overflows = host.time_wait_overflows;
     let earlier = case
         .earlier(host.netns)
         .and_then(|host| host.time_wait_overflows);
-    let grown = earlier.map(|earlier| overflows.saturating_sub(earlier));
+    let grown = overflows
+        .zip(earlier)
+        .map(|(overflows, earlier)| overflows.saturating_sub(earlier));
     #[expect(clippy::cast_precision_loss, reason = "a share for people")]
-    let share = now as f64 / max.max(1) as f64;
-    let near = share >= NEAR;
+    let share = |now: u64| now as f64 / max.max(1) as f64;
+    let near = now.is_some_and(|now| share(now) >= NEAR);
     let goes_on = grown.is_some_and(|grown| grown > 0);
-    if overflows == 0 && !near {
+    let overflowed = overflows.is_some_and(|overflows| overflows > 0);
+    if !overflowed && !near {
         return None;
     }
     let mut evidence = vec![
-        format!(
-            "{} TIME_WAITs of {} at most ({}) (sockstat, tcp_max_tw_buckets)",
-            grouped(now),
-            grouped(max),
-            percent(share)
-        ),
-        format!(
-            "TCPTimeWaitOverflow: {} since the namespace exists (netstat)",
-            grouped(overflows)
+        match now {
+            Some(now) => format!(
+                "{} TIME_WAITs of {} at most ({}) (sockstat, tcp_max_tw_buckets)",
+                grouped(now),
+                grouped(max),
+                percent(share(now))
+            ),
+            None => format!(
+                "{} TIME_WAITs at most (tcp_max_tw_buckets); how many there are is not readable (sockstat)",
+                grouped(max)
+            ),
+        },
+        overflows.map_or_else(
+            || "TCPTimeWaitOverflow is not readable (netstat)".to_owned(),
+            |overflows| {
+                format!(
+                    "TCPTimeWaitOverflow: {} since the namespace exists (netstat)",
+                    grouped(overflows)
+                )
+            },
         ),
     ];
     evidence.extend(grown.map(|grown| format!("of these, {} while watched", grouped(grown))));
@@ -81,7 +95,7 @@ fn of_host(case: &Case, host: &Host) -> Option<Verdict> {
             )
             .settings(host, &[("net.ipv4.tcp_max_tw_buckets", larger.to_string())])
             // What was counted stays counted.
-            .fixes(overflows == 0),
+            .fixes(!overflowed),
         ],
     })
 }

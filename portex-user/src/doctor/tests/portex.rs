@@ -55,6 +55,58 @@ fn what_failed_is_a_warning_and_what_was_not_tried_is_not() {
 }
 
 #[test]
+fn estimated_binds_are_told_however_attaching_went() {
+    let mut case = samples::healthy();
+    case.portex.walks_refused = Some("no ring buffer".to_owned());
+    for attach in [Attach::NotTried, Attach::Failed("no".to_owned())] {
+        case.portex.attach = attach;
+        let told = "explicit binds are estimated: no ring buffer";
+        says(&one(&case, "attach"), &[told]);
+    }
+}
+
+#[test]
+fn what_could_not_be_seen_is_a_warning_whatever_the_capabilities() {
+    let mut case = samples::healthy();
+    none(&case, "incomplete");
+    case.snapshot.hidden_namespaces = 2;
+    case.notes = vec!["network namespace 7: its settings could not be read: no".to_owned()];
+    case.refusals = case.notes.clone();
+    none(&case, "capabilities");
+    let finding = one(&case, "incomplete");
+    assert_eq!(finding.verdict.severity, Severity::Warning);
+    assert_eq!(
+        finding.verdict.evidence,
+        [
+            "network namespaces that could not be looked into: 2",
+            "network namespace 7: its settings could not be read: no"
+        ]
+    );
+    case.snapshot.hidden_namespaces = 0;
+    case.refusals.clear();
+    assert_eq!(one(&case, "incomplete").verdict.severity, Severity::Notice);
+    case.hosts.clear();
+    assert_eq!(one(&case, "incomplete").verdict.severity, Severity::Warning);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told_and_much_is_cut() {
+    let mut case = samples::healthy();
+    case.hosts[0].time_waits = None;
+    case.hosts[0].addresses_unread = vec!["if_inet6"];
+    let finding = one(&case, "incomplete");
+    assert_eq!(finding.verdict.severity, Severity::Notice);
+    says(&finding, &["TIME_WAITs (sockstat)", "addresses (if_inet6)"]);
+    case.refusals = (0..40)
+        .map(|at| format!("{at}{}", "x".repeat(900)))
+        .collect();
+    let evidence = one(&case, "incomplete").verdict.evidence;
+    assert_eq!(evidence.last().map(String::as_str), Some("and 26 more"));
+    assert_eq!(evidence.len(), 17);
+    assert!(evidence.iter().all(|line| line.len() <= 300));
+}
+
+#[test]
 fn capabilities_that_are_missing_are_granted_by_a_command() {
     let mut case = samples::healthy();
     none(&case, "capabilities");

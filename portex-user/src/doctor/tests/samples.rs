@@ -52,6 +52,7 @@ pub(crate) fn host() -> Host {
             counters: Some(ConntrackCounters::default()),
         }),
         addresses: vec![address("10.0.0.1")],
+        addresses_unread: vec![],
         listeners: vec![listener(22, b"sshd")],
         node_agent: None,
     }
@@ -116,6 +117,8 @@ pub(crate) fn healthy() -> Case {
         portex: portex(),
         hosts: vec![host()],
         before: vec![],
+        notes: vec![],
+        refusals: vec![],
     }
 }
 

@@ -305,6 +305,31 @@ fn time_wait_overflow_is_near_grows_or_was() {
 }
 
 #[test]
+fn figures_that_cannot_be_read_are_not_zero() {
+    let overflowed = case(|host| {
+        host.time_waits = None;
+        host.time_wait_overflows = Some(50);
+    });
+    let finding = one(&overflowed, "time_wait_overflow");
+    says(&finding, &["how many there are is not readable"]);
+    assert!(
+        !finding
+            .verdict
+            .evidence
+            .join("\n")
+            .contains("0 TIME_WAITs of")
+    );
+    let near = case(|host| {
+        host.time_waits = Some(120_000);
+        host.time_wait_overflows = None;
+    });
+    says(
+        &one(&near, "time_wait_overflow"),
+        &["TCPTimeWaitOverflow is not readable"],
+    );
+}
+
+#[test]
 fn a_low_bound_of_time_waits_is_somebody_s_doing() {
     none(&samples::healthy(), "tw_buckets_low");
     none(

@@ -1,6 +1,14 @@
 //! What was made up: nothing of it may end portex, or keep it busy.
 
-use std::{fs, os::unix::fs::FileExt as _, process::Command};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::FileExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use proptest::prelude::*;
 
@@ -8,7 +16,15 @@ use super::program::{Directory, Running, compile};
 use crate::{
     event::{BuildId, Capture},
     symbols::{
-        MOST_FRAMES, Symbolizer, elf::Elf, names::Names, process::of_host, unwinder::Unwinder,
+        MOST_FRAMES, Symbolizer,
+        elf::{Elf, SHF_COMPRESSED},
+        files::Files,
+        image::{self, Image},
+        maps::{self, FileId, MOST_MAPPINGS},
+        names::Names,
+        process::of_host,
+        recent::Recent,
+        unwinder::Unwinder,
     },
 };
 
@@ -159,6 +175,229 @@ fn sizes_that_are_lies_cost_nothing() {
     file.write_all_at(&header, 0).expect("has room");
     let elf = Elf::read(&of_host(&path).expect("readable")).expect("has a segment");
     assert!(elf.sections.is_empty());
+    // Few sections, of which each is said to be long: up to 268 MB that no disk has.
+    header[60] = 0;
+    header[61] = 16;
+    header[58..60].copy_from_slice(&[0xff, 0xff]);
+    file.write_all_at(&header, 0).expect("has room");
+    let elf = Elf::read(&of_host(&path).expect("readable")).expect("has a segment");
+    assert!(elf.sections.is_empty());
+    header[54..56].copy_from_slice(&[0xff, 0xff]);
+    file.write_all_at(&header, 0).expect("has room");
+    assert!(Elf::read(&of_host(&path).expect("readable")).is_none());
+}
+
+/// Rows of tables have the length that they have; sections that are of no use are not held.
+#[test]
+fn tables_are_as_the_format_has_them() {
+    let directory = Directory::new();
+    let sections = |elf: &[u8]| {
+        let path = directory.0.join("elf");
+        fs::write(&path, elf).expect("has room");
+        let elf = Elf::read(&of_host(&path).expect("readable")).expect("an ELF file");
+        elf.sections.len()
+    };
+    let mut elf = with_unwind_information(&common(0), 0);
+    // Of three, one is of use.
+    assert_eq!(sections(&elf), 1);
+    // More room between them.
+    elf.extend([0; 1_000]);
+    elf[58] = 72;
+    assert_eq!(sections(&elf), 0);
+}
+
+/// A CIE that does nothing, as often as said.
+fn common(nothing: usize) -> Vec<u8> {
+    let start = [0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b];
+    let length = u32::try_from(start.len() + nothing).expect("short");
+    let mut section = length.to_le_bytes().to_vec();
+    section.extend(start);
+    section.resize(section.len() + nothing, 0);
+    section
+}
+
+/// An ELF file with nothing but this in `.eh_frame`.
+fn with_unwind_information(content: &[u8], flags: u64) -> Vec<u8> {
+    const NAMES: &[u8] = b"\0.eh_frame\0.shstrtab\0";
+    let size = u64::try_from(content.len()).expect("64 bits");
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();
+    let sections = 64 + 56_u64;
+    for number in [0, 64, sections] {
+        elf.extend(number.to_le_bytes());
+    }
+    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 3, 0, 2, 0]);
+    // PT_LOAD, executable.
+    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for number in [0, 0, 0, 4_096, 4_096, 4_096_u64] {
+        elf.extend(number.to_le_bytes());
+    }
+    let at = sections + 3 * 64;
+    elf.extend([0; 64]);
+    let names = u64::try_from(NAMES.len()).expect("64 bits");
+    for (name, kind, flags, at, size) in [
+        (1_u32, 1_u32, flags, at + names, size),
+        (11, 3, 0, at, names),
+    ] {
+        elf.extend(name.to_le_bytes());
+        elf.extend(kind.to_le_bytes());
+        for number in [flags, 0x2000, at, size, 0, 8, 0] {
+            elf.extend(number.to_le_bytes());
+        }
+    }
+    elf.extend(NAMES);
+    elf.extend(content);
+    elf
+}
+
+fn compressed(content: &[u8]) -> Vec<u8> {
+    let mut section = [1_u64, content.len() as u64, 8]
+        .map(u64::to_le_bytes)
+        .concat();
+    let mut encoder = flate2::write::ZlibEncoder::new(&mut section, flate2::Compression::fast());
+    encoder.write_all(content).expect("has room");
+    encoder.finish().expect("has room");
+    section
+}
+
+/// Files of some kilobytes do not make portex hold what they could be.
+#[test]
+fn unwind_information_is_held_as_far_as_it_counts() {
+    let directory = Directory::new();
+    let size = |content: &[u8], flags| {
+        let path = directory.0.join("file");
+        fs::write(&path, with_unwind_information(content, flags)).expect("has room");
+        let file = of_host(&path).expect("readable");
+        let elf = Elf::read(&file).expect("an ELF file");
+        Unwinder::new(&file, &elf).map(|unwinder| unwinder.size)
+    };
+    let least = size(&common(0), 0).expect("sound");
+    let mut with_zeros = common(0);
+    with_zeros.resize(1 << 20, 0);
+    assert_eq!(size(&with_zeros, 0), Some(least));
+    assert_eq!(size(&compressed(&with_zeros), SHF_COMPRESSED), Some(least));
+    let more = size(&compressed(&common(1 << 20)), SHF_COMPRESSED);
+    assert!(more.is_some_and(|more| more >= 1 << 20), "{more:?}");
+    let most = compressed(&common(16 << 20));
+    assert!(most.len() < 1 << 18);
+    assert_eq!(size(&most, SHF_COMPRESSED), None);
+}
+
+#[test]
+fn all_unwind_information_together_is_bounded() {
+    const MOST: u64 = 1 << 20;
+    let directory = Directory::new();
+    let mut files = Files::with_most_unwind(MOST);
+    let mut insert = |inode, size| {
+        let id = FileId { device: 1, inode };
+        let path = PathBuf::from(format!("{}/{inode}", directory.0.display()));
+        fs::write(&path, with_unwind_information(&common(size), 0)).expect("has room");
+        let path: Arc<str> = Arc::from(path.to_string_lossy());
+        files.insert(id, of_host(&*path).expect("readable"), path);
+        let has = files.unwinder(id).is_some();
+        let sum = files.unwind_size();
+        assert!(sum <= MOST, "{sum} bytes after file {inode}");
+        has
+    };
+    assert!(insert(0, 100));
+    for inode in 1..40 {
+        // Each larger than the one before: those from some on have no room.
+        let size = 200_000 + 1_000 * usize::try_from(inode).expect("64 bits");
+        let has = insert(inode, size);
+        assert!(has || inode > 3, "{inode}");
+    }
+    assert!(!insert(40, 2 << 20));
+    let id = |inode| FileId { device: 1, inode };
+    assert!(files.unwinder(id(0)).is_some(), "the small one stays");
+    assert!(files.unwind_size() > MOST / 2, "not all is given up");
+    let held = files.get(id(40)).expect("is held");
+    assert!(held.gave_up());
+    assert!(files.unwinder(id(40)).is_none(), "not read again at once");
+}
+
+/// Lines of executable mappings of as many files.
+fn lines(count: usize, name: &str) -> String {
+    let line = |number: usize| {
+        let start = 0x1000 + number * 0x2000;
+        format!(
+            "{start:x}-{:x} r-xp 0 1:1 {} /{name}",
+            start + 0x1000,
+            number + 1
+        )
+    };
+    (0..count).map(|number| line(number) + "\n").collect()
+}
+
+#[test]
+fn mappings_of_a_process_are_bounded_and_share_their_paths() {
+    let maps = maps::parse(lines(20_000, "app").as_bytes());
+    assert_eq!(maps.len(), MOST_MAPPINGS);
+    assert!(maps.iter().all(|it| Arc::ptr_eq(&it.path, &maps[0].path)));
+    assert_eq!(
+        maps::size(&maps),
+        (size_of_val(maps.as_slice()) + 16 + "/app".len()) as u64
+    );
+    // Paths of which each is another one, and grows as it is no UTF-8.
+    let mut text = Vec::new();
+    for (number, line) in lines(5_000, "").lines().enumerate() {
+        text.extend(line.as_bytes());
+        text.extend([0xff; 1_000]);
+        text.extend(format!("{number}\n").as_bytes());
+    }
+    let maps = maps::parse(&text);
+    assert_eq!(maps.len(), 5_000);
+    assert!(maps[0].path.len() > 3_000);
+    assert_eq!(&*maps[4_999].path, "");
+    assert!(maps::size(&maps) < 5 << 20);
+}
+
+#[test]
+fn mappings_of_all_processes_together_are_bounded() {
+    let now = Instant::now();
+    let small = maps::parse(lines(10, "small").as_bytes());
+    let large = maps::parse(lines(1_000, "large").as_bytes());
+    let most = 5 * maps::size(&large);
+    let mut images = Recent::new(100);
+    let image = |maps: &[maps::Mapping]| {
+        let mut image = Image::unknown(b"", Arc::from("nothing"), now);
+        image.add(maps.iter().cloned());
+        image
+    };
+    images.insert(0, image(&small));
+    for process in 1..20 {
+        images.insert(process, image(&large));
+        image::shed(&mut images, most);
+        let all = images.iter_mut();
+        let sum: u64 = all.map(|(_, image)| maps::size(&image.maps)).sum();
+        assert!(sum <= most, "{sum} bytes after {process}");
+    }
+    let of_small = images.get(&0).expect("is there");
+    assert_eq!(of_small.maps, small);
+    let mut all = images.iter_mut();
+    let (_, shed) = all.find(|(_, image)| image.maps.is_empty()).expect("some");
+    let why = shed.gone.as_deref().expect("is told");
+    assert!(why.contains("given up"), "{why}");
+    assert!(shed.may_be_read(now + Duration::from_secs(1)));
+}
+
+/// An exec is told from a change of mappings.
+#[test]
+fn another_program_is_told_from_more_code() {
+    let now = Instant::now();
+    let image = |text: &str| {
+        let mut image = Image::unknown(b"", Arc::from(""), now);
+        image.add(maps::parse(text.as_bytes()));
+        image
+    };
+    let text = lines(3, "app");
+    let changes = [
+        (text.clone(), image::Change::None),
+        (lines(4, "app"), image::Change::Some),
+        (text.replace("1:1", "1:2"), image::Change::All),
+    ];
+    for (new, expected) in changes {
+        let new = image(&new);
+        assert_eq!(image(&text).renew(Ok(new), b"", now), expected);
+    }
 }
 
 /// A perf map that is a FIFO, or leads elsewhere, is none.

@@ -20,10 +20,10 @@ use crate::{
 const SOURCE: &str = include_str!("program.c");
 
 /// A directory that is removed at the end.
-pub(super) struct Directory(pub(super) PathBuf);
+pub(in crate::symbols) struct Directory(pub(in crate::symbols) PathBuf);
 
 impl Directory {
-    pub(super) fn new() -> Self {
+    pub(in crate::symbols) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("portex-symbols-{}-{number}", std::process::id());

@@ -67,7 +67,8 @@ impl<W: io::Write> Page<'_, W> {
         let watched = match (report.watched, report.attach) {
             (Some(time), Some(way)) => format!("watched for {} by {way}", brief(time)),
             (Some(time), None) => format!("watched for {}", brief(time)),
-            (None, _) => "not watched (--watch 30s sees rates and failures)".to_owned(),
+            (None, None) => "not watched: portex cannot trace here".to_owned(),
+            (None, Some(_)) => "not watched (--watch 30s sees rates and failures)".to_owned(),
         };
         let time = time.strftime("%F %T %Z");
         paragraph(
