@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::found::Rules;
+use crate::{found::Rules, ports::PortSet};
 
 /// The file of `/proc/net` that tells addresses of IPv4.
 pub const ADDRESSES_V4: &str = "fib_trie";
@@ -22,6 +22,9 @@ pub struct Host {
     pub path: Option<String>,
     /// Whether it is the one that portex is in.
     pub own: bool,
+    /// Whether it is the machine's first one, for which files in `/etc/sysctl.d` are; not, when portex is
+    /// in a container.
+    pub lasting: bool,
     /// Its settings.
     pub rules: Rules,
     /// `tcp_timestamps`: 0 off, 1 with a random offset, 2 without; `None` where it cannot be read.
@@ -40,6 +43,8 @@ pub struct Host {
     /// Files of addresses that could not be read, `fib_trie` (IPv4) or `if_inet6` (IPv6): of their
     /// family none is known, which does not say that there is none.
     pub addresses_unread: Vec<&'static str>,
+    /// Ports of UDP sockets.
+    pub udp: PortSet,
     /// Sockets that wait for others at a port of their own.
     pub listeners: Vec<Listener>,
     /// The process that shows that this is the network of a Kubernetes node. Untrusted.

@@ -52,9 +52,10 @@ impl Remedy {
             .iter()
             .map(|(name, value)| format!("{name} = {value}"))
             .collect();
+        let command = sysctl(host, settings);
         Self {
-            command: sysctl(host, settings),
-            persist: host.own.then(|| lines.join("\n")),
+            persist: (host.own && host.lasting && command.is_some()).then(|| lines.join("\n")),
+            command,
             ..self
         }
     }
@@ -135,9 +136,11 @@ pub(super) fn wider(host: &Host) -> Vec<Wider> {
         };
         let range = PortRange { lo, hi: u16::MAX };
         let mut reserved = rules.reserved.clone();
-        for port in to_reserve(host, range).iter() {
-            reserved.insert(port);
-        }
+        reserved.extend_from(&to_reserve(host, range));
+        // A port of UDP outside the present range was asked for by number.
+        let fixed = host.udp.iter().filter(|&port| range.contains(port));
+        let fixed = fixed.filter(|&port| !rules.range.contains(port));
+        reserved.extend_from(&fixed.collect());
         let capacity = range.size() - reserved.count_in(range);
         let known = ranges.iter().any(|other| other.range == range);
         if !known && f64::from(capacity) >= f64::from(now) * WORTH {
@@ -163,6 +166,17 @@ impl Wider {
         settings.push(("net.ipv4.ip_local_port_range", range));
         settings
     }
+}
+
+/// What must be reserved with the widest range that is offered, or with the present one: so that commands
+/// of several findings can be run in any order.
+pub(super) fn reserved_with_all(host: &Host) -> PortSet {
+    let widest = wider(host).pop().map(|wider| wider.reserved);
+    widest.unwrap_or_else(|| {
+        let mut reserved = host.rules.reserved.clone();
+        reserved.extend_from(&to_reserve(host, host.rules.range));
+        reserved
+    })
 }
 
 /// Ports of a range that others expect to be theirs: of listeners, and of a Kubernetes node's services.

@@ -1,7 +1,7 @@
 //! Goes through the namespaces for what decides about ports beside the sockets: settings, counters,
 //! addresses; and listeners, from a look.
 
-use std::{fs, io, thread};
+use std::{fs, io, os::unix::fs::MetadataExt as _, thread};
 
 use super::{
     Look, addresses, conntrack, counters,
@@ -15,6 +15,7 @@ use crate::{
     found::Found,
     host::{Host, Listener},
     kernel::facts::Version,
+    ports::PortSet,
 };
 
 /// Names of processes that run on a Kubernetes node, in its network.
@@ -89,6 +90,8 @@ fn through(wanted: Option<u32>) -> Survey {
             name: namespaces.name(inode),
             path: namespaces.paths(inode).find(|path| is_plain(path)).cloned(),
             own: is_own,
+            lasting: is_of_machine(inode),
+            udp: PortSet::default(),
             rules,
             timestamps: setting("tcp_timestamps").and_then(|value| value.try_into().ok()),
             unprivileged_from: setting("ip_unprivileged_port_start")
@@ -116,6 +119,15 @@ fn node_agent(directory: &Directory) -> Option<(u32, String)> {
     is_agent
         .then(|| Some((netns()?, String::from_utf8_lossy(comm).into_owned())))
         .flatten()
+}
+
+/// Whether files in `/etc/sysctl.d` are for this namespace: it is that of process 1, and process 1 is the
+/// machine's, not a container's (the inode of the first pid namespace never differs: `PROC_PID_INIT_INO`).
+fn is_of_machine(inode: u32) -> bool {
+    const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+    let number = |path: &str| fs::metadata(path).ok().map(|file| file.ino());
+    number("/proc/self/ns/pid") == Some(FIRST_PID_NAMESPACE)
+        && number("/proc/1/ns/net") == Some(inode.into())
 }
 
 /// A path that a shell takes as it is, and that is worth showing.
@@ -149,6 +161,12 @@ fn add_listeners(hosts: &mut [Host], netns: Option<u32>) {
     };
     let _report = super::look(&everything, &mut |batch| {
         for found in batch {
+            if let Found::UdpSocket(socket) = &found {
+                let host = hosts.iter_mut().find(|host| host.netns == socket.netns);
+                if let Some(host) = host {
+                    host.udp.insert(socket.port);
+                }
+            }
             let Found::Socket(socket) = found else {
                 continue;
             };

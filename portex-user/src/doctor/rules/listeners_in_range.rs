@@ -3,7 +3,7 @@
 use crate::{
     doctor::{
         Case, Remedy, Severity, Verdict,
-        remedy::{NODE_PORTS, list, to_reserve},
+        remedy::{NODE_PORTS, list, reserved_with_all, to_reserve},
         words,
     },
     host::{Host, Listener},
@@ -57,7 +57,7 @@ fn of_host(host: &Host) -> Option<Verdict> {
             "services listen within the port range of connections",
         )
     };
-    let mut all = reserved.clone();
+    let mut all = reserved_with_all(host);
     all.extend_from(&exposed);
     let reserve = Remedy::to_do(
         "reserve these ports: connect() and bind() to port 0 pass them over, a bind() by number still \

@@ -5,7 +5,7 @@ use crate::{
     doctor::{
         Case, Remedy, Severity, Verdict,
         danger::{FULL, relieved, share, taken},
-        remedy::{list, to_reserve},
+        remedy::{list, reserved_with_all, to_reserve},
         words::{grouped, percent, ports, route},
     },
     host::Host,
@@ -39,11 +39,20 @@ fn of_host(host: &Host, worst: Option<&Space>) -> Option<Verdict> {
     if count == 0 || of_range < threshold {
         return None;
     }
-    let keep: PortSet = reserved
+    let listened = to_reserve(host, range);
+    // connect() and bind() to port 0 give no reserved port: who has one has asked for it by number.
+    let mut keep: PortSet = reserved
         .iter()
-        .filter(|&port| !range.contains(port) || to_reserve(host, range).contains(port))
+        .filter(|&port| !range.contains(port) || listened.contains(port) || host.udp.contains(port))
         .collect();
     let kept = keep.count_in(range);
+    if kept < count {
+        // What other findings have reserved stays so.
+        let all = reserved_with_all(host);
+        let others = all.iter().filter(|&port| !reserved.contains(port));
+        keep.extend_from(&others.collect());
+    }
+    let stays = keep.count_in(range);
     let mut evidence = vec![
         format!(
             "{} of the {} of {range} are reserved ({})",
@@ -55,11 +64,11 @@ fn of_host(host: &Host, worst: Option<&Space>) -> Option<Verdict> {
     ];
     if kept > 0 {
         evidence.push(format!(
-            "somebody listens at {} of them (sock_diag)",
+            "TCP listeners or UDP sockets have {} of them (sock_diag)",
             grouped(kept)
         ));
     }
-    let capacity = range.size() - kept;
+    let capacity = range.size() - stays;
     let serious = if of_range >= MUCH {
         Severity::Warning
     } else {
@@ -78,14 +87,14 @@ fn of_host(host: &Host, worst: Option<&Space>) -> Option<Verdict> {
         None => Severity::Notice,
     };
     let relieves = worst.is_none_or(|space| relieved(space, taken(space), capacity));
-    let rest = share(kept, range.size());
+    let rest = share(stays, range.size());
     let fixes = rest < MUCH && (relieves || rest < SOME);
     let mut remedies = vec![];
     if kept < count {
         remedies.push(
             Remedy::to_do(
                 format!(
-                    "give back the {} at which nobody listens",
+                    "give back the {} that no TCP listener and no UDP socket has",
                     ports(count - kept)
                 ),
                 "a service that is not running now may need one of them: find out first who reserved them \

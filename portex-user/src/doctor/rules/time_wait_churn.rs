@@ -89,11 +89,19 @@ fn remedies(case: &Case, space: &Space) -> Vec<Remedy> {
 /// `tcp_tw_reuse` at 1, where that can help.
 fn reuse(host: &Host, space: &Space) -> Option<Remedy> {
     let timestamps = host.timestamps.unwrap_or(1) != 0;
-    if host.rules.tw_reuse == 1 || !timestamps {
+    // At 2, the loopback has it already.
+    let on_loopback = space.dst.is_loopback() || space.src.is_loopback();
+    // Of a port that bind() gave, no connect() takes the TIME_WAIT over.
+    let movable = waiting(space).saturating_sub(space.bound);
+    if host.rules.tw_reuse == 1
+        || !timestamps
+        || movable == 0
+        || host.rules.tw_reuse == 2 && on_loopback
+    {
         return None;
     }
     let local = space.dst.is_loopback() || host.addresses.contains(&space.dst);
-    let left = taken(space).saturating_sub(waiting(space));
+    let left = taken(space).saturating_sub(movable);
     let remedy = Remedy::to_do(
         "let connect() take over a TIME_WAIT after a second; it does so where the peer sends timestamps, \
          and not for sockets that bind() gave their port",

@@ -40,6 +40,8 @@ pub(crate) fn host() -> Host {
         name: Some(Arc::from("host")),
         path: None,
         own: true,
+        lasting: true,
+        udp: PortSet::default(),
         rules: rules(),
         timestamps: Some(1),
         unprivileged_from: 1_024,

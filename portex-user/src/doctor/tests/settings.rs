@@ -134,11 +134,7 @@ fn reserved_ports_are_given_back_where_nobody_listens() {
     assert_eq!(finding.verdict.severity, Severity::Notice);
     says(
         &finding,
-        &[
-            "5,000 of the 28,232 ports",
-            "(17.7 %)",
-            "listens at 1 of them",
-        ],
+        &["5,000 of the 28,232 ports", "(17.7 %)", "have 1 of them"],
     );
     let give_back = "sysctl -w net.ipv4.ip_local_reserved_ports=9000,33003";
     assert_eq!(commands(&finding), [(give_back, true)]);
@@ -427,6 +423,7 @@ fn capacity_is_told_of_namespaces_that_connect_only() {
     let other = |netns| Host {
         netns,
         own: false,
+        lasting: false,
         ..samples::host()
     };
     case.hosts.extend([other(7), other(8)]);
