@@ -16,7 +16,7 @@ use portex_common::{
 
 use crate::{
     conn::Conn,
-    emit::{Detail, put},
+    emit::{Detail, now, put},
     maps::{EVENTS, KNOWN, SCRATCH},
     read,
     settings::setting,
@@ -73,6 +73,9 @@ pub(crate) fn emit(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) -> R
     // SAFETY: base is aligned to 8 and ROOM bytes long, a Record shorter.
     unsafe { put(base.cast(), kind, conn, detail) };
     let length = fill(ctx, base, &conn.owner);
+    // As late as can be: records are put in order by their time, which is to be that of their place.
+    // SAFETY: as above; the time comes first.
+    unsafe { (*base.cast::<Record>()).time_ns = now() };
     // SAFETY: as above.
     let seen = unsafe { taken.read_volatile() };
     // Two can find the place free, one before the other takes it: then neither has a whole sample, and

@@ -202,7 +202,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     scenario(
         "doctor_close_wait_leak",
-        Body::Once(doctor::holders::close_wait),
+        Body::Plain(doctor::holders::close_wait),
     ),
     scenario(
         "doctor_space_full",
@@ -230,12 +230,15 @@ pub(crate) const ALL: &[Scenario] = &[
         Body::Plain(doctor::range::listeners),
     ),
     scenario("doctor_node_ports", Body::Plain(doctor::range::node_ports)),
-    scenario("doctor_reserved_ports", Body::Once(doctor::range::reserved)),
+    scenario(
+        "doctor_reserved_ports",
+        Body::Plain(doctor::range::reserved),
+    ),
     scenario("doctor_port_range", Body::Plain(doctor::range::range)),
     scenario("doctor_pool_tcp", Body::Plain(doctor::pools::tcp)),
-    scenario("doctor_pool_udp", Body::Once(doctor::pools::udp)),
-    scenario("doctor_pools_watched", Body::Once(doctor::pools::watched)),
-    scenario("doctor_tw_reuse", Body::Once(doctor::settings::tw_reuse)),
+    scenario("doctor_pool_udp", Body::Plain(doctor::pools::udp)),
+    scenario("doctor_pools_watched", Body::Plain(doctor::pools::watched)),
+    scenario("doctor_tw_reuse", Body::Plain(doctor::settings::tw_reuse)),
     scenario(
         "doctor_fin_timeout",
         Body::Plain(doctor::settings::fin_timeout),
@@ -246,7 +249,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     scenario(
         "doctor_time_wait_overflow",
-        Body::Once(doctor::settings::overflow),
+        Body::Plain(doctor::settings::overflow),
     ),
     scenario(
         "doctor_tw_buckets_low",
@@ -254,11 +257,11 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     scenario(
         "doctor_conntrack_table",
-        Body::Once(doctor::conntrack::table),
+        Body::Plain(doctor::conntrack::table),
     ),
     scenario(
         "doctor_conntrack_insert_failed",
-        Body::Once(doctor::conntrack::insert_failures),
+        Body::Plain(doctor::conntrack::insert_failures),
     ),
     scenario("lockdown", Body::Last(errors::lockdown)),
 ];

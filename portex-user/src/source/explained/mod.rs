@@ -217,7 +217,11 @@ impl<S: EventSource> EventSource for Explained<S> {
         self.source.clock()
     }
 
+    /// What waits has not been told: it is not later than that.
     fn now(&self) -> Duration {
-        self.source.now()
+        let now = self.source.now();
+        self.waiting
+            .front()
+            .map_or(now, |(event, _)| event.time.min(now))
     }
 }

@@ -176,3 +176,17 @@ fn the_end_waits_a_little_unless_nobody_looks() {
         assert_eq!(told(&explained, &events), [(1, !given_up), (2, false)]);
     }
 }
+
+#[test]
+fn what_waits_is_told_before_what_is_told_now() {
+    let (mut explained, desk) = explained(vec![vec![failed(1)], Vec::new()], LONG);
+    assert_eq!(fill(&mut explained), []);
+    // A script's time is zero: an event of later is no earlier than that.
+    assert_eq!(explained.now(), explained.source.now());
+    if let Some((event, _)) = explained.waiting.front_mut() {
+        event.time = Duration::ZERO;
+    }
+    assert_eq!(explained.now(), Duration::ZERO);
+    desk.answer(desk.asked());
+    assert_eq!(fill(&mut explained), [(1, true)]);
+}
