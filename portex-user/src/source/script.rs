@@ -12,6 +12,8 @@ pub struct Script {
     pub batches: VecDeque<(Vec<Event>, Losses)>,
     /// What [`EventSource::finish`] finds.
     pub rest: Vec<Event>,
+    /// What time it is.
+    pub now: Duration,
     losses: Losses,
 }
 
@@ -39,6 +41,6 @@ impl EventSource for Script {
     }
 
     fn now(&self) -> Duration {
-        Duration::ZERO
+        self.now
     }
 }

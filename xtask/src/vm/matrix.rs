@@ -100,11 +100,9 @@ impl Matrix {
             timeout: self.timeout,
         };
         let mut result = boot.run();
-        if result
-            .as_ref()
-            .is_ok_and(|booted| booted.end == End::Silent)
-        {
-            // Seen once in some 250 boots: the emulator hangs before the kernel says anything.
+        if result.as_ref().is_ok_and(did_not_start) {
+            // Seen once in some 250 boots: the emulator hangs before the kernel says anything, or runs a
+            // half-patched instruction, at which the kernel panics.
             eprintln!(
                 "kernel {} did not start: booting it once more",
                 kernel.version
@@ -159,6 +157,16 @@ impl Matrix {
             first.elapsed = elapsed;
         }
         rows
+    }
+}
+
+/// Whether a VM ended before its init said anything.
+fn did_not_start(booted: &Booted) -> bool {
+    let text = console::clean(&booted.console);
+    match booted.end {
+        End::Silent => true,
+        End::PoweredOff => console::results(&text).next().is_none(),
+        End::TimedOut => false,
     }
 }
 
