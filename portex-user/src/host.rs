@@ -43,6 +43,11 @@ pub struct Host {
     /// Files of addresses that could not be read, `fib_trie` (IPv4) or `if_inet6` (IPv6): of their
     /// family none is known, which does not say that there is none.
     pub addresses_unread: Vec<&'static str>,
+    /// Networks that its interfaces are in.
+    pub networks: Vec<Network>,
+    /// What the kernel makes of the machine's memory as `tcp_max_tw_buckets` (`tcp_init`), or somewhat
+    /// less; `None` where the memory is not known.
+    pub usual_tw_buckets: Option<u32>,
     /// Ports of UDP sockets.
     pub udp: PortSet,
     /// Sockets that wait for others at a port of their own.
@@ -56,6 +61,38 @@ impl Host {
     pub fn knows_addresses(&self, v4: bool) -> bool {
         let file = if v4 { ADDRESSES_V4 } else { ADDRESSES_V6 };
         !self.addresses_unread.contains(&file)
+    }
+
+    /// Whether two of its addresses are in one network, as far as is known: the smallest one that each
+    /// is in.
+    pub fn same_network(&self, one: IpAddr, other: IpAddr) -> bool {
+        let smallest = |address| {
+            let networks = self.networks.iter().filter(|n| n.contains(address));
+            networks.max_by_key(|network| network.prefix)
+        };
+        smallest(one).is_some_and(|network| smallest(other) == Some(network))
+    }
+}
+
+/// A network that an interface is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// Bits of the address that are the network's.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether an address is of it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let other = bits(self.address) ^ bits(address);
+        self.address.is_ipv4() == address.is_ipv4()
+            && other.leading_zeros() >= u32::from(self.prefix)
     }
 }
 

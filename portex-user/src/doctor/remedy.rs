@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::words::grouped;
 use crate::{
     host::Host,
     ports::{PortRange, PortSet},
 };
 
 /// The kernel takes a list of reserved ports of up to a page (`proc_do_large_bitmap`).
-const LONGEST_LIST: usize = 4_000;
+const LONGEST_LIST: u32 = 4_000;
 /// Ports that Kubernetes gives to services of type NodePort (`--service-node-port-range`).
 pub(super) const NODE_PORTS: PortRange = PortRange {
     lo: 30_000,
@@ -46,8 +47,19 @@ impl Remedy {
     }
 
     /// Settings of a namespace: a command that makes them, and what keeps them where that is the
-    /// host's own.
-    pub(super) fn settings(self, host: &Host, settings: &[(&str, String)]) -> Self {
+    /// machine's: files in `/etc/sysctl.d` are for no other.
+    pub(super) fn settings(mut self, host: &Host, settings: &[(&str, String)]) -> Self {
+        let fits = |value: &str| u32::try_from(value.len()).is_ok_and(|len| len <= LONGEST_LIST);
+        if !settings.iter().all(|(_, value)| fits(value)) {
+            // The text is all there is then.
+            let _ok = write!(
+                self.text,
+                ". There is no command: the list of reserved ports would have more than the {} bytes that \
+                 the kernel takes",
+                grouped(LONGEST_LIST)
+            );
+            return self;
+        }
         let lines: Vec<String> = settings
             .iter()
             .map(|(name, value)| format!("{name} = {value}"))
@@ -80,9 +92,6 @@ pub(super) fn inside(host: &Host, command: &str) -> Option<String> {
 fn sysctl(host: &Host, settings: &[(&str, String)]) -> Option<String> {
     let mut command = "sysctl -w".to_owned();
     for (name, value) in settings {
-        if value.len() > LONGEST_LIST {
-            return None;
-        }
         let quote = if value.contains(' ') { "'" } else { "" };
         // Writing to a String cannot fail.
         let _ok = write!(command, " {name}={quote}{value}{quote}");
@@ -108,9 +117,9 @@ pub(super) fn list(ports: &PortSet) -> String {
 pub(super) struct Wider {
     /// The range.
     pub(super) range: PortRange,
-    /// What must be reserved with it: what is reserved now, and ports at which somebody listens.
+    /// What must be reserved with it: see [`reserved_with_all`].
     pub(super) reserved: PortSet,
-    /// Of these, the ones that are not reserved now.
+    /// Of these, the ones of the range that are not reserved now.
     pub(super) newly_reserved: u32,
     /// Ports of the range that are not reserved then.
     pub(super) capacity: u32,
@@ -123,9 +132,23 @@ const WORTH: f64 = 1.1;
 
 /// Ranges that give a namespace notably more ports, the safest first.
 pub(super) fn wider(host: &Host) -> Vec<Wider> {
+    let ranges = wider_ranges(host);
+    let reserved = reserve_all(host, &ranges);
+    ranges
+        .into_iter()
+        .map(|range| Wider {
+            range,
+            newly_reserved: reserved.count_in(range) - host.rules.reserved.count_in(range),
+            capacity: range.size() - reserved.count_in(range),
+            reserved: reserved.clone(),
+        })
+        .collect()
+}
+
+fn wider_ranges(host: &Host) -> Vec<PortRange> {
     let rules = &host.rules;
     let now = rules.range.size() - rules.reserved.count_in(rules.range);
-    let mut ranges: Vec<Wider> = Vec::new();
+    let mut ranges: Vec<PortRange> = Vec::new();
     for first in FIRST_PORTS {
         // Even, so that the size is: the kernel leaves one port out of an odd number.
         let lo = first.max(host.unprivileged_from).min(rules.range.lo) & !1;
@@ -137,22 +160,27 @@ pub(super) fn wider(host: &Host) -> Vec<Wider> {
         let range = PortRange { lo, hi: u16::MAX };
         let mut reserved = rules.reserved.clone();
         reserved.extend_from(&to_reserve(host, range));
-        // A port of UDP outside the present range was asked for by number.
-        let fixed = host.udp.iter().filter(|&port| range.contains(port));
-        let fixed = fixed.filter(|&port| !rules.range.contains(port));
-        reserved.extend_from(&fixed.collect());
         let capacity = range.size() - reserved.count_in(range);
-        let known = ranges.iter().any(|other| other.range == range);
-        if !known && f64::from(capacity) >= f64::from(now) * WORTH {
-            ranges.push(Wider {
-                range,
-                newly_reserved: reserved.count_in(range) - rules.reserved.count_in(range),
-                reserved,
-                capacity,
-            });
+        if !ranges.contains(&range) && f64::from(capacity) >= f64::from(now) * WORTH {
+            ranges.push(range);
         }
     }
     ranges
+}
+
+/// What is reserved now, and what must be in the widest range that may be offered. All commands that
+/// reserve ports of a namespace set this one list: each is the whole list, and would take back what
+/// another has added.
+pub(super) fn reserved_with_all(host: &Host) -> PortSet {
+    reserve_all(host, &wider_ranges(host))
+}
+
+fn reserve_all(host: &Host, offered: &[PortRange]) -> PortSet {
+    let mut reserved = host.rules.reserved.clone();
+    for range in offered.iter().chain([&host.rules.range]) {
+        reserved.extend_from(&to_reserve(host, *range));
+    }
+    reserved
 }
 
 impl Wider {
@@ -168,22 +196,15 @@ impl Wider {
     }
 }
 
-/// What must be reserved with the widest range that is offered, or with the present one: so that commands
-/// of several findings can be run in any order.
-pub(super) fn reserved_with_all(host: &Host) -> PortSet {
-    let widest = wider(host).pop().map(|wider| wider.reserved);
-    widest.unwrap_or_else(|| {
-        let mut reserved = host.rules.reserved.clone();
-        reserved.extend_from(&to_reserve(host, host.rules.range));
-        reserved
-    })
-}
-
-/// Ports of a range that others expect to be theirs: of listeners, and of a Kubernetes node's services.
+/// Ports of a range that others expect to be theirs: of listeners, of UDP sockets, and of a Kubernetes
+/// node's services. A UDP socket at a port that the kernel gives away is taken for one that got it so,
+/// and needs none of its own.
 pub(super) fn to_reserve(host: &Host, range: PortRange) -> PortSet {
+    let given = |port| host.rules.range.contains(port) && !host.rules.reserved.contains(port);
     let listening = host.listeners.iter().map(|listener| listener.port);
+    let datagrams = host.udp.iter().filter(|&port| !given(port));
     let agent = host.node_agent.iter();
     let services = agent.flat_map(|_| NODE_PORTS.lo..=NODE_PORTS.hi);
-    let ports = listening.chain(services);
+    let ports = listening.chain(datagrams).chain(services);
     ports.filter(|&port| range.contains(port)).collect()
 }

@@ -6,7 +6,9 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, thread};
 use super::{
     Look, addresses, conntrack, counters,
     look::{Refused, not_read},
+    machine,
     namespaces::{self, Entered, Namespaces},
+    networks,
     processes::{self, Directory},
     rules,
 };
@@ -102,6 +104,8 @@ fn through(wanted: Option<u32>) -> Survey {
             conntrack: conntrack::read(),
             addresses: addresses.known,
             addresses_unread: addresses.unread,
+            networks: networks::read(),
+            usual_tw_buckets: machine::usual_tw_buckets(),
             listeners: Vec::new(),
             node_agent: agent.map(|(_, name)| name.clone()),
         });

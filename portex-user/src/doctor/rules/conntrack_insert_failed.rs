@@ -5,6 +5,11 @@ use crate::{
     host::{ConntrackCounters, Host},
 };
 
+/// So many refused while watched, and so many a second, are worth doing something: two packets that
+/// want the same tuple at once are nothing unusual.
+const MANY: u64 = 10;
+const PER_SECOND: f64 = 1.0;
+
 pub(super) fn judge(case: &Case) -> Vec<Verdict> {
     case.hosts
         .iter()
@@ -26,7 +31,11 @@ fn of_host(case: &Case, host: &Host) -> Option<Verdict> {
             drop: now.drop.saturating_sub(then.drop),
             early_drop: now.early_drop.saturating_sub(then.early_drop),
         });
-    let goes_on = grown.is_some_and(|grown| grown.insert_failed > 0 || grown.drop > 0);
+    // A packet whose entry could not be inserted counts in both.
+    let refused = grown.map_or(0, |grown| grown.insert_failed.max(grown.drop));
+    let seconds = case.watched().map_or(0.0, |time| time.as_secs_f64());
+    let most = u32::try_from(refused).unwrap_or(u32::MAX);
+    let goes_on = refused >= MANY && f64::from(most) >= PER_SECOND * seconds;
     let told = |since: &str, counters: &ConntrackCounters| {
         format!(
             "{since}: insert_failed {}, drop {}, early_drop {} (/proc/net/stat/nf_conntrack)",
@@ -52,8 +61,9 @@ fn of_host(case: &Case, host: &Host) -> Option<Verdict> {
         },
         evidence,
         meaning: "insert_failed with SNAT or masquerading: no free source port was found in 248 tries, or two \
-                  packets wanted the same tuple at once. drop alone: the table was full. The connection \
-                  hangs, without an error"
+                  packets wanted the same tuple at once. drop alone: the table was full. A \
+                  connect() of TCP hangs and tries again, without an error; a send() of UDP from this \
+                  machine gets EPERM"
             .to_owned(),
         remedies: vec![
             Remedy::to_do(

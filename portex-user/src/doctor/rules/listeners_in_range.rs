@@ -3,6 +3,7 @@
 use crate::{
     doctor::{
         Case, Remedy, Severity, Verdict,
+        danger::share,
         remedy::{NODE_PORTS, list, reserved_with_all, to_reserve},
         words,
     },
@@ -12,12 +13,20 @@ use crate::{
 
 /// Listeners that are named one by one.
 const NAMED: usize = 8;
+/// From this share of the range on, listeners are worth knowing of: fewer are those of any host, most
+/// of which got their port from bind() to port 0.
+const MANY: f64 = 0.01;
 
 pub(super) fn judge(case: &Case) -> Vec<Verdict> {
-    case.hosts.iter().filter_map(of_host).collect()
+    let worst = case.worst_by_namespace();
+    let endangered = |host: &Host| worst.iter().any(|(space, _)| space.netns == host.netns);
+    case.hosts
+        .iter()
+        .filter_map(|host| of_host(host, endangered(host)))
+        .collect()
 }
 
-fn of_host(host: &Host) -> Option<Verdict> {
+fn of_host(host: &Host, endangered: bool) -> Option<Verdict> {
     let range = host.rules.range;
     let reserved = &host.rules.reserved;
     let wanted = to_reserve(host, range);
@@ -52,16 +61,22 @@ fn of_host(host: &Host) -> Option<Verdict> {
             "ports of Kubernetes services (NodePorts) lie in the port range of connections",
         )
     } else {
+        let many = share(exposed.count_in(range), range.size()) >= MANY;
+        let severity = if many || endangered {
+            Severity::Notice
+        } else {
+            Severity::Info
+        };
         (
-            Severity::Notice,
+            severity,
             "services listen within the port range of connections",
         )
     };
-    let mut all = reserved_with_all(host);
-    all.extend_from(&exposed);
+    let all = reserved_with_all(host);
     let reserve = Remedy::to_do(
-        "reserve these ports: connect() and bind() to port 0 pass them over, a bind() by number still \
-         gets them",
+        "reserve these ports, where services have them by number: connect() and bind() to port 0 pass \
+         them over, a bind() by number still gets them. The list is good for a wider range too: ports \
+         below this one that are in use are in it",
         format!(
             "connections have {} fewer; a listener that got its port from bind() to port 0 will have \
              another one next time and needs no reservation",

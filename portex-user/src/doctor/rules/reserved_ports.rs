@@ -98,7 +98,8 @@ fn of_host(host: &Host, worst: Option<&Space>) -> Option<Verdict> {
                     ports(count - kept)
                 ),
                 "a service that is not running now may need one of them: find out first who reserved them \
-                 (grep -r ip_local_reserved_ports /etc/sysctl.d /etc/sysctl.conf)",
+                 (grep -r ip_local_reserved_ports /etc/sysctl.d /etc/sysctl.conf). Other commands here \
+                 that set this list keep them reserved: run this one last",
             )
             .settings(host, &[("net.ipv4.ip_local_reserved_ports", list(&keep))])
             .fixes(fixes),

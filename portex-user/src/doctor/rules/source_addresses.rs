@@ -9,6 +9,7 @@ use crate::{
         Case, Remedy, Severity, Verdict,
         words::{grouped, route},
     },
+    host::Host,
 };
 
 /// Addresses that are named one by one.
@@ -45,47 +46,7 @@ fn of_space(case: &Case, space: &Space) -> Option<Verdict> {
     if loopback && space.src.is_ipv6() || !loopback && !host.knows_addresses(space.src.is_ipv4()) {
         return None;
     }
-    let others: Vec<IpAddr> = host
-        .addresses
-        .iter()
-        .copied()
-        .filter(|address| {
-            !loopback && address.is_ipv4() == space.src.is_ipv4() && *address != space.src
-        })
-        .collect();
-    let shown: Vec<String> = others.iter().take(NAMED).map(IpAddr::to_string).collect();
-    let (title, evidence) = match (loopback, others.len()) {
-        (true, _) => (
-            "connections of the loopback come from one address".to_owned(),
-            "all of 127.0.0.0/8 is local: 127.0.0.2 and the others are there, unused".to_owned(),
-        ),
-        (false, 0) => (
-            "this namespace has only one address for this destination".to_owned(),
-            format!(
-                "{} is the only global address of its family (/proc/net)",
-                space.src
-            ),
-        ),
-        (false, count) => (
-            format!(
-                "source addresses that are there and not used towards this destination: {count}"
-            ),
-            format!(
-                "unused here: {} (/proc/net); whether the destination answers them is a matter of routing",
-                shown.join(", ")
-            ),
-        ),
-    };
-    let text = match (loopback, others.is_empty()) {
-        (false, true) => {
-            "add addresses, and let clients bind to them in turn with IP_BIND_ADDRESS_NO_PORT (haproxy: \
-             several source lines; nginx: proxy_bind with a variable; curl: --interface)"
-        }
-        _ => {
-            "let clients bind to them in turn, with IP_BIND_ADDRESS_NO_PORT before bind() to port 0 \
-             (haproxy: several source lines; nginx: proxy_bind with a variable; curl: --interface)"
-        }
-    };
+    let (title, evidence, text) = advice(host, space);
     Some(Verdict {
         severity: Severity::Notice,
         netns: Some(space.netns),
@@ -102,4 +63,62 @@ fn of_space(case: &Case, space: &Space) -> Option<Verdict> {
              IP_BIND_ADDRESS_NO_PORT takes ports from all destinations instead",
         )],
     })
+}
+
+const BIND: &str = "with IP_BIND_ADDRESS_NO_PORT before bind() to port 0 (haproxy: several source lines; \
+                    nginx: proxy_bind with a variable; curl: --interface)";
+
+/// Title, evidence, and what to do.
+fn advice(host: &Host, space: &Space) -> (String, String, String) {
+    let to_them = format!("let clients bind to them in turn, {BIND}");
+    let add = |network: &str| {
+        format!("add addresses{network}, and let clients bind to them in turn, {BIND}")
+    };
+    if space.src.is_loopback() {
+        return (
+            "connections of the loopback come from one address".to_owned(),
+            "all of 127.0.0.0/8 is local: 127.0.0.2 and the others are there, unused".to_owned(),
+            to_them,
+        );
+    }
+    let others = host
+        .addresses
+        .iter()
+        .copied()
+        .filter(|address| address.is_ipv4() == space.src.is_ipv4() && *address != space.src);
+    // Among its own addresses, any can be the source.
+    let local = host.addresses.contains(&space.dst);
+    let (near, far): (Vec<IpAddr>, Vec<IpAddr>) =
+        others.partition(|address| local || host.same_network(space.src, *address));
+    if near.is_empty() && far.is_empty() {
+        return (
+            "this namespace has only one address for this destination".to_owned(),
+            format!(
+                "{} is the only global address of its family (/proc/net)",
+                space.src
+            ),
+            add(""),
+        );
+    }
+    if near.is_empty() {
+        return (
+            "connections to this destination come from one address".to_owned(),
+            format!(
+                "no other address in the network of {} (/proc/net); of others there are {}, and whether the \
+                 destination can answer them depends on routing",
+                space.src,
+                far.len()
+            ),
+            add(" of the same network"),
+        );
+    }
+    let shown: Vec<String> = near.iter().take(NAMED).map(IpAddr::to_string).collect();
+    (
+        format!(
+            "source addresses that are there and not used towards this destination: {}",
+            near.len()
+        ),
+        format!("unused here: {} (/proc/net)", shown.join(", ")),
+        to_them,
+    )
 }

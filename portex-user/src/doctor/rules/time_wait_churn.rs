@@ -86,22 +86,36 @@ fn remedies(case: &Case, space: &Space) -> Vec<Remedy> {
     remedies
 }
 
-/// `tcp_tw_reuse` at 1, where that can help.
+/// `tcp_tw_reuse` at 1, where that helps; or what would have to be done first.
 fn reuse(host: &Host, space: &Space) -> Option<Remedy> {
     let timestamps = host.timestamps.unwrap_or(1) != 0;
-    // At 2, the loopback has it already.
-    let on_loopback = space.dst.is_loopback() || space.src.is_loopback();
-    // Of a port that bind() gave, no connect() takes the TIME_WAIT over.
-    let movable = waiting(space).saturating_sub(space.bound);
-    if host.rules.tw_reuse == 1
-        || !timestamps
-        || movable == 0
-        || host.rules.tw_reuse == 2 && on_loopback
-    {
+    let loopback = space.dst.is_loopback() || space.src.is_loopback();
+    // At 2 the loopback has it already.
+    let is_on = host.rules.tw_reuse == 1 || host.rules.tw_reuse == 2 && loopback;
+    // At worst, all that were bound wait: connect() passes over the port of an explicit bind
+    // (`__inet_hash_connect`: `fastreuse` not below 0).
+    let of_bound = space.bound.min(waiting(space));
+    if share(of_bound, waiting(space).max(1)) >= MOST {
+        return Some(Remedy::to_do(
+            "set IP_BIND_ADDRESS_NO_PORT before bind() to an address and port 0: then connect() chooses the \
+             port, for this destination alone. A TIME_WAIT of a socket that bind() gave its port is never \
+             taken over, whatever tcp_tw_reuse says",
+            "a change of the program or its settings (nginx: since 1.11.2 by itself; haproxy: source without \
+             a port range)",
+        ));
+    }
+    if is_on || !timestamps {
+        return None;
+    }
+    let left = taken(space).saturating_sub(waiting(space) - of_bound);
+    let without_need = Space {
+        need: None,
+        ..space.clone()
+    };
+    if !relieved(&without_need, left, space.capacity) {
         return None;
     }
     let local = space.dst.is_loopback() || host.addresses.contains(&space.dst);
-    let left = taken(space).saturating_sub(movable);
     let remedy = Remedy::to_do(
         "let connect() take over a TIME_WAIT after a second; it does so where the peer sends timestamps, \
          and not for sockets that bind() gave their port",
@@ -111,16 +125,6 @@ fn reuse(host: &Host, space: &Space) -> Option<Remedy> {
     Some(
         remedy
             .settings(host, &[("net.ipv4.tcp_tw_reuse", "1".to_owned())])
-            .fixes(
-                local
-                    && relieved(
-                        &Space {
-                            need: None,
-                            ..space.clone()
-                        },
-                        left,
-                        space.capacity,
-                    ),
-            ),
+            .fixes(local),
     )
 }

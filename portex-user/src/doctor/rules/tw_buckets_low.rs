@@ -2,8 +2,8 @@
 
 use crate::doctor::{Case, Remedy, Severity, Verdict, words::grouped};
 
-/// Kernels set half of the number of hash buckets, which on a host of 1 GiB is 4,096; less is somebody's
-/// doing.
+/// Kernels set half of the number of hash buckets, which on a host of 1 GiB is 4,096 and on smaller ones
+/// is less (`tcp_init`); what is below both is somebody's doing.
 const LOW: u32 = 4_096;
 /// What hosts of several GiB have by themselves.
 const USUAL: u32 = 131_072;
@@ -11,7 +11,8 @@ const USUAL: u32 = 131_072;
 pub(super) fn judge(case: &Case) -> Vec<Verdict> {
     let low = case.hosts.iter().filter(|host| {
         let max = host.rules.max_tw_buckets;
-        max < LOW && max < host.rules.range.size()
+        let usual = host.usual_tw_buckets.unwrap_or(LOW);
+        max < LOW.min(usual) && max < host.rules.range.size()
     });
     low.map(|host| Verdict {
         severity: Severity::Notice,

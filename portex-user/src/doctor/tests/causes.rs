@@ -97,6 +97,32 @@ fn reuse_fixes_where_the_peer_is_here_and_is_not_offered_where_it_is_of_no_use()
 }
 
 #[test]
+fn reuse_is_offered_where_what_may_be_taken_over_is_enough() {
+    let mut case = samples::churn();
+    let commands_of = |case: &crate::doctor::Case| {
+        let finding = one(case, "time_wait_churn");
+        let reuse = |(command, _): &&(&str, bool)| command.contains("tw_reuse");
+        let offered = commands(&finding).iter().filter(reuse).count();
+        let texts = finding.verdict.remedies.iter();
+        let bind = texts.filter(|remedy| remedy.text.contains("IP_BIND_ADDRESS_NO_PORT"));
+        (offered, bind.count())
+    };
+    assert_eq!(commands_of(&case), (1, 0));
+    case.snapshot.spaces[0].bound = 10_000;
+    assert_eq!(commands_of(&case), (1, 0), "17,000 may be taken over");
+    case.snapshot.spaces[0].time_wait = 18_000;
+    assert_eq!(commands_of(&case), (0, 1), "most are bound");
+    case.snapshot.spaces[0].time_wait = 27_000;
+    case.snapshot.spaces[0].bound = 0;
+    case.snapshot.spaces[0].capacity = 28_232;
+    case.snapshot.spaces[0].src = samples::address("127.0.0.1");
+    case.snapshot.spaces[0].dst = samples::address("127.0.0.1");
+    assert_eq!(commands_of(&case), (0, 0), "2 is on for the loopback");
+    case.hosts[0].rules.tw_reuse = 0;
+    assert_eq!(commands_of(&case), (1, 0));
+}
+
+#[test]
 fn unwatched_the_clients_are_not_known_by_name() {
     let mut case = samples::unwatched();
     case.snapshot.spaces[0].owners.remove(0);
@@ -284,6 +310,37 @@ fn source_addresses_are_counted_by_family_and_use() {
         ..samples::healthy().snapshot.spaces.remove(0)
     });
     none(&case, "source_addresses");
+}
+
+#[test]
+fn addresses_of_other_networks_are_not_offered_unless_the_destination_is_here() {
+    let mut case = samples::churn();
+    let docker = samples::address("172.17.0.1");
+    case.hosts[0].addresses.push(docker);
+    let finding = one(&case, "source_addresses");
+    says(
+        &finding,
+        &[
+            "no other address in the network of 10.0.0.1",
+            "depends on routing",
+        ],
+    );
+    assert!(
+        !format!("{finding:?}").contains("172.17.0.1"),
+        "{finding:#?}"
+    );
+    case.hosts[0].addresses.push(samples::address("10.0.0.2"));
+    says(&one(&case, "source_addresses"), &["172.17.0.1"]);
+}
+
+#[test]
+fn the_loopback_of_ipv6_has_no_other_address() {
+    let mut case = samples::churn();
+    let space = &mut case.snapshot.spaces[0];
+    (space.src, space.dst) = (samples::address("::1"), samples::address("::1"));
+    none(&case, "source_addresses");
+    case.snapshot.spaces[0].src = samples::address("127.0.0.1");
+    says(&one(&case, "source_addresses"), &["127.0.0.2"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     doctor::{Attach, Attached, Case, Off, Portex},
     event::{Losses, RingFull},
     found::Rules,
-    host::{Conntrack, ConntrackCounters, Host, Listener},
+    host::{Conntrack, ConntrackCounters, Host, Listener, Network},
     ports::{PortRange, PortSet},
     views::snapshot::samples,
 };
@@ -55,6 +55,11 @@ pub(crate) fn host() -> Host {
         }),
         addresses: vec![address("10.0.0.1")],
         addresses_unread: vec![],
+        networks: vec![Network {
+            address: address("10.0.0.0"),
+            prefix: 24,
+        }],
+        usual_tw_buckets: Some(131_072),
         listeners: vec![listener(22, b"sshd")],
         node_agent: None,
     }

@@ -72,7 +72,7 @@ fn a_wider_range_spares_listeners_and_what_is_reserved() {
     assert_eq!(
         commands,
         [
-            "sysctl -w net.ipv4.ip_local_reserved_ports=15672,20000-20003 \
+            "sysctl -w net.ipv4.ip_local_reserved_ports=9100,15672,20000-20003 \
              net.ipv4.ip_local_port_range='10240 65535'",
             "sysctl -w net.ipv4.ip_local_reserved_ports=9100,15672,20000-20003 \
              net.ipv4.ip_local_port_range='1024 65535'",
@@ -82,7 +82,7 @@ fn a_wider_range_spares_listeners_and_what_is_reserved() {
     assert_eq!(
         persist,
         Some(
-            "net.ipv4.ip_local_reserved_ports = 15672,20000-20003\n\
+            "net.ipv4.ip_local_reserved_ports = 9100,15672,20000-20003\n\
              net.ipv4.ip_local_port_range = 10240 65535"
         )
     );
@@ -101,7 +101,7 @@ fn the_range_does_not_begin_below_the_first_unprivileged_port() {
 fn commands_enter_the_namespace_that_is_meant() {
     let other = |path: Option<&str>| {
         let mut case = case(|host| {
-            host.own = false;
+            (host.own, host.lasting) = (false, false);
             host.rules.fin_timeout = Duration::from_secs(15);
         });
         case.hosts[0].path = path.map(str::to_owned);
@@ -158,10 +158,104 @@ fn listeners_in_the_range_are_reserved_with_what_is() {
             .push(samples::listener(50_051, b"grpc\x1b[2J"));
     });
     let finding = one(&exposed, "listeners_in_range");
-    assert_eq!(finding.verdict.severity, Severity::Notice);
+    assert_eq!(finding.verdict.severity, Severity::Info);
     says(&finding, &["(700) listens at 0.0.0.0:50051"]);
     let reserve = "sysctl -w net.ipv4.ip_local_reserved_ports=40000,50051";
     assert_eq!(commands(&finding), [(reserve, true)]);
+    let mut endangered = samples::churn();
+    endangered.hosts = exposed.hosts;
+    let finding = one(&endangered, "listeners_in_range");
+    assert_eq!(finding.verdict.severity, Severity::Notice);
+    let many = case(|host| {
+        let grpc = (50_000..50_300).map(|port| samples::listener(port, b"grpc"));
+        host.listeners.extend(grpc);
+    });
+    let finding = one(&many, "listeners_in_range");
+    assert_eq!(finding.verdict.severity, Severity::Notice);
+}
+
+#[test]
+fn ports_of_udp_sockets_are_not_given_back() {
+    let mut much = case(|host| {
+        host.rules.reserved = ports("9000,33000-37999");
+        // The last is at a port that the kernel gives away.
+        host.udp = ports("33000-33049,53,9001,50000");
+    });
+    let finding = one(&much, "reserved_ports");
+    says(&finding, &["have 50 of them"]);
+    let give_back = "sysctl -w net.ipv4.ip_local_reserved_ports=9000-9001,33000-33049";
+    assert_eq!(commands(&finding), [(give_back, true)]);
+    assert!(finding.verdict.remedies[0].text.contains("4,950 ports"));
+    none(&much, "listeners_in_range");
+    much.hosts[0].udp = ports("33000-37999");
+    let finding = one(&much, "reserved_ports");
+    assert!(
+        commands(&finding).is_empty(),
+        "all are in use: {finding:#?}"
+    );
+}
+
+#[test]
+fn commands_that_reserve_ports_of_a_namespace_set_one_list() {
+    let mut case = samples::churn();
+    let host = &mut case.hosts[0];
+    host.listeners = vec![
+        samples::listener(9_100, b"metrics"),
+        samples::listener(15_672, b"broker"),
+        samples::listener(50_051, b"grpc"),
+    ];
+    host.udp = ports("4789");
+    host.rules.reserved = ports("33000-33003");
+    let mut lists = std::collections::BTreeSet::new();
+    for id in ["listeners_in_range", "port_range", "time_wait_churn"] {
+        let finding = one(&case, id);
+        let all = commands(&finding);
+        let told = all.iter().filter_map(|(command, _)| {
+            let (_, list) = command.split_once("reserved_ports=")?;
+            Some(list.split(' ').next()?.to_owned())
+        });
+        let told: Vec<_> = told.collect();
+        assert!(!told.is_empty(), "{id}");
+        lists.extend(told);
+    }
+    let lists: Vec<_> = lists.into_iter().collect();
+    assert_eq!(lists, ["4789,9100,15672,33000-33003,50051"]);
+}
+
+#[test]
+fn a_list_that_the_kernel_does_not_take_is_not_printed() {
+    let mut case = samples::churn();
+    let odd = (1_u16..=1_000).map(|number| 40_001 + 2 * number);
+    let listeners = odd.map(|port| samples::listener(port, b"many"));
+    case.hosts[0].listeners = listeners.collect();
+    for id in ["listeners_in_range", "port_range"] {
+        let finding = one(&case, id);
+        let remedy = &finding.verdict.remedies[0];
+        assert_eq!((&remedy.command, &remedy.persist), (&None, &None), "{id}");
+        assert!(
+            !remedy.fixes && remedy.text.contains("4,000 bytes"),
+            "{remedy:?}"
+        );
+    }
+}
+
+#[test]
+fn what_keeps_a_setting_is_told_of_the_machine_s_namespace_only() {
+    let mut case = case(|host| host.rules.fin_timeout = Duration::from_secs(15));
+    let kept = |case: &crate::doctor::Case| {
+        let finding = one(case, "fin_timeout");
+        (
+            commands(&finding).len(),
+            finding.verdict.remedies[0].persist.is_some(),
+        )
+    };
+    assert_eq!(kept(&case), (1, true));
+    case.hosts[0].lasting = false;
+    assert_eq!(
+        kept(&case),
+        (1, false),
+        "that of a container, or of unshare -n"
+    );
 }
 
 #[test]
@@ -339,6 +433,15 @@ fn a_low_bound_of_time_waits_is_somebody_s_doing() {
     says(&finding, &["= 500", "28,232"]);
     let raise = "sysctl -w net.ipv4.tcp_max_tw_buckets=131072";
     assert_eq!(commands(&finding), [(raise, true)]);
+    // 512 MiB: the kernel's own.
+    let small = |max| {
+        case(|host| {
+            host.rules.max_tw_buckets = max;
+            host.usual_tw_buckets = Some(2_048);
+        })
+    };
+    none(&small(2_048), "tw_buckets_low");
+    one(&small(500), "tw_buckets_low");
 }
 
 #[test]
@@ -392,7 +495,14 @@ fn refused_connections_of_conntrack_are_worse_when_they_go_on() {
     case.before = vec![refused(40)];
     let finding = one(&case, "conntrack_insert_failed");
     assert_eq!(finding.verdict.severity, Severity::Notice);
+    case.before = vec![refused(39)];
+    let finding = one(&case, "conntrack_insert_failed");
+    assert_eq!(finding.verdict.severity, Severity::Notice, "one");
     case.before = vec![refused(30)];
+    case.snapshot.watched = Some(Duration::from_secs(11));
+    let finding = one(&case, "conntrack_insert_failed");
+    assert_eq!(finding.verdict.severity, Severity::Notice, "seldom");
+    case.snapshot.watched = Some(Duration::from_secs(10));
     let finding = one(&case, "conntrack_insert_failed");
     assert_eq!(finding.verdict.severity, Severity::Warning);
     says(&finding, &["while watched: insert_failed 10, drop 0"]);
