@@ -167,7 +167,8 @@ impl<V: EventView> Pump<'_, V> {
         if since == Losses::default() {
             return Ok(());
         }
-        self.view.lost(&since, self.clock.timestamp(source.now()))
+        self.view
+            .lost(&since, self.clock.timestamp(source.told_until()))
     }
 }
 

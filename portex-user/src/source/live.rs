@@ -36,6 +36,8 @@ pub struct Live {
     /// The length of each.
     lengths: Vec<usize>,
     undecodable: u64,
+    /// See [`EventSource::told_until`].
+    told_until: Duration,
     /// Is told of processes whose calls fail, before the events are put in order.
     early: Option<Early>,
     /// Where somebody asks for them.
@@ -52,6 +54,7 @@ impl Live {
             batch: BytesMut::new(),
             lengths: Vec::new(),
             undecodable: 0,
+            told_until: monotonic(),
             early: None,
             cgroups: None,
         }
@@ -120,6 +123,7 @@ impl EventSource for Live {
         } else {
             self.order.latest()
         };
+        self.told_until = known_until.saturating_sub(HOLD).max(self.told_until);
         self.order.release(known_until.saturating_sub(HOLD), events);
         Ok(true)
     }
@@ -130,6 +134,11 @@ impl EventSource for Live {
         thread::sleep(HOLD);
         while !self.take_in() {}
         self.order.release(Duration::MAX, events);
+        self.told_until = monotonic();
+    }
+
+    fn told_until(&self) -> Duration {
+        self.told_until
     }
 
     fn losses(&self) -> Losses {

@@ -51,6 +51,11 @@ pub trait EventSource {
         Clock::default()
     }
 
+    /// Up to when everything has been handed out: what is told of now stands before what comes.
+    fn told_until(&self) -> Duration {
+        self.now()
+    }
+
     /// What time it is, by `CLOCK_MONOTONIC` of where the events come from.
     fn now(&self) -> Duration;
 }

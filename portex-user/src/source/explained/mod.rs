@@ -217,11 +217,14 @@ impl<S: EventSource> EventSource for Explained<S> {
         self.source.clock()
     }
 
-    /// What waits has not been told: it is not later than that.
-    fn now(&self) -> Duration {
-        let now = self.source.now();
+    fn told_until(&self) -> Duration {
+        let until = self.source.told_until();
         self.waiting
             .front()
-            .map_or(now, |(event, _)| event.time.min(now))
+            .map_or(until, |(event, _)| event.time.min(until))
+    }
+
+    fn now(&self) -> Duration {
+        self.source.now()
     }
 }

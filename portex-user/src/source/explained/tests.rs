@@ -182,11 +182,11 @@ fn it_is_no_later_than_what_waits() {
     let (mut explained, desk) = explained(vec![vec![failed(1)], Vec::new()], LONG);
     let later = Duration::from_secs(200);
     explained.source.now = later;
-    assert_eq!(explained.now(), later);
+    assert_eq!(explained.told_until(), later);
     assert_eq!(fill(&mut explained), []);
     // A line about losses that is told now stands before the failure.
-    assert_eq!(explained.now(), samples::failed().time);
+    assert_eq!(explained.told_until(), samples::failed().time);
     desk.answer(desk.asked());
     assert_eq!(fill(&mut explained), [(1, true)]);
-    assert_eq!(explained.now(), later);
+    assert_eq!(explained.told_until(), later);
 }
