@@ -11,7 +11,7 @@ use crate::{
     capture::Ctx,
     conn::observe,
     emit::{self, Detail},
-    maps::TOLD,
+    maps::{BINDS, Call, TOLD},
     owner,
     read::{self, AF_INET6, SockCommon},
     task,
@@ -118,6 +118,28 @@ fn note_told() -> Outcome {
         let _noted = TOLD.insert(owner::thread(), &1, 0);
     }
     Ok(())
+}
+
+/// A kretprobe does not see the arguments: they are kept by thread.
+#[inline(always)]
+pub(crate) fn note_call(sk: Option<u64>, arg: Option<u64>) -> Outcome {
+    let call = Call {
+        sk: sk.ok_or(Loss::ReadFault)?,
+        arg: arg.ok_or(Loss::ReadFault)?,
+    };
+    BINDS
+        .insert(owner::thread(), &call, 0)
+        .map_err(|_| Loss::CallsFull)
+}
+
+/// What was kept of the call that returns now.
+#[inline(always)]
+pub(crate) fn noted_call() -> Option<Call> {
+    let thread = owner::thread();
+    // SAFETY: only this thread has this key.
+    let call = unsafe { BINDS.get(thread) }.copied()?;
+    let _present = BINDS.remove(thread);
+    Some(call)
 }
 
 /// The error number of a return value that tells of a port or an address that was not to be had.

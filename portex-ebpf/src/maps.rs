@@ -49,9 +49,10 @@ pub(crate) static SEARCHES: HashMap<u64, Call> = HashMap::with_max_entries(16_38
 #[map]
 pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
 
-/// bind(), listen() and autobind calls under way, by thread, as above.
+/// bind(), listen() and autobind calls under way, by thread, as above. Those whose return was not seen
+/// stay, so that it forgets the oldest.
 #[map]
-pub(crate) static BINDS: HashMap<u64, Call> = HashMap::with_max_entries(4096, 0);
+pub(crate) static BINDS: LruHashMap<u64, Call> = LruHashMap::with_max_entries(4096, 0);
 
 /// Threads whose failed bind has been told, and that are still in the system call.
 #[map]

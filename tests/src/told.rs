@@ -40,7 +40,11 @@ impl Told {
     }
 
     /// Waits for something to have arrived.
-    pub(crate) fn wait(&self, limit: Duration, ready: impl Fn(&SoFar) -> bool) -> Result<()> {
+    pub(crate) fn wait(
+        &self,
+        limit: Duration,
+        mut ready: impl FnMut(&SoFar) -> bool,
+    ) -> Result<()> {
         let end = Instant::now() + limit;
         let mut so_far = self.lock();
         while !ready(&so_far) {
@@ -49,7 +53,7 @@ impl Told {
             let left = end.saturating_duration_since(Instant::now());
             ensure!(
                 !left.is_zero(),
-                "nothing for {limit:?}; portex says:\n{}",
+                "not within {limit:?}; portex says:\n{}",
                 stderr()
             );
             let woken = self.more.wait_timeout(so_far, left);
@@ -60,6 +64,13 @@ impl Told {
 }
 
 impl SoFar {
+    /// The events that came since the last look. Who waits is woken by every line: looking at all of
+    /// them each time would hold up the reader, and with it portex, until it loses events.
+    pub(crate) fn events_from(&self, looked_at: &mut usize) -> impl Iterator<Item = &Event> {
+        let from = std::mem::replace(looked_at, self.events.len());
+        self.events.iter().skip(from)
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(first) = self.problems.first() {
             bail!("{} bad lines, the first: {first}", self.problems.len());

@@ -15,7 +15,7 @@ use crate::cli::Way;
 use crate::event::Event;
 use crate::netns::NetNs;
 use crate::process::{Process, for_each_line};
-use crate::told::{FENCE_PORT, SoFar, Told, is_fence, is_of};
+use crate::told::{FENCE_PORT, Told, is_fence, is_of};
 
 /// How long loading and attaching may take on the slowest emulated machine.
 const ATTACH_LIMIT: Duration = Duration::from_secs(90);
@@ -129,15 +129,14 @@ impl Tracer {
 
     /// Waits until it has told so many events of that kind in a namespace.
     pub(crate) fn wait_for(&self, netns: u64, kind: &str, count: usize) -> Result<()> {
-        let of_kind = |so_far: &SoFar| {
-            let events = so_far.events.iter();
-            events
+        let (mut looked_at, mut found) = (0, 0);
+        let waited = self.told.wait(EVENT_LIMIT, |so_far| {
+            let new = so_far.events_from(&mut looked_at);
+            found += new
                 .filter(|event| event.kind() == kind && is_of(event, netns))
-                .count()
-        };
-        let waited = self
-            .told
-            .wait(EVENT_LIMIT, |so_far| of_kind(so_far) >= count);
+                .count();
+            found >= count
+        });
         waited.with_context(|| {
             let kinds: Vec<_> = self
                 .events(netns)
@@ -157,6 +156,7 @@ impl Tracer {
         static NEXT: AtomicU16 = AtomicU16::new(20_000);
         let from = NEXT.fetch_add(1, Ordering::Relaxed);
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut looked_at = self.told.lock().events.len();
         netns
             .refused_connect(address(from), address(FENCE_PORT))
             .context("fence")?;
@@ -165,7 +165,9 @@ impl Tracer {
             event.number("netns") == inode && event.number("src_port") == Some(from.into())
         };
         self.told
-            .wait(EVENT_LIMIT, |so_far| so_far.events.iter().rev().any(is_it))
+            .wait(EVENT_LIMIT, |so_far| {
+                so_far.events_from(&mut looked_at).any(is_it)
+            })
             .context("a connect that was made to be seen was not")
     }
 

@@ -8,13 +8,12 @@ use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe},
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use portex_common::{Loss, record::BindCall};
+use portex_common::record::BindCall;
 
 use crate::{
     bind::{self, wanted},
     capture::Ctx,
-    maps::{BINDS, Call},
-    owner, read,
+    read,
     trouble::{Outcome, finish},
 };
 
@@ -42,23 +41,12 @@ pub fn inet6_bind_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn inet_bind_kprobe(ctx: ProbeContext) -> u32 {
-    finish(&ctx, "inet_bind", try_kprobe(&ctx))
+    finish(&ctx, "inet_bind", bind::note_call(ctx.arg(0), ctx.arg(1)))
 }
 
 #[kprobe]
 pub fn inet6_bind_kprobe(ctx: ProbeContext) -> u32 {
-    finish(&ctx, "inet6_bind", try_kprobe(&ctx))
-}
-
-#[inline(always)]
-fn try_kprobe(ctx: &ProbeContext) -> Outcome {
-    let call = Call {
-        sk: ctx.arg(0).ok_or(Loss::ReadFault)?,
-        arg: ctx.arg(1).ok_or(Loss::ReadFault)?,
-    };
-    BINDS
-        .insert(owner::thread(), &call, 0)
-        .map_err(|_| Loss::CallsFull)
+    finish(&ctx, "inet6_bind", bind::note_call(ctx.arg(0), ctx.arg(1)))
 }
 
 #[kretprobe]
@@ -73,14 +61,11 @@ pub fn inet6_bind_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn try_kretprobe(ctx: &RetProbeContext) -> Outcome {
-    let thread = owner::thread();
-    // SAFETY: only this thread has this key.
-    let Some(call) = (unsafe { BINDS.get(thread) }).copied() else {
+    let Some(call) = bind::noted_call() else {
         return match bind::refused(i64::from(ctx.ret::<i32>())) {
             Some(errno) => bind::fail_unseen(ctx.as_ptr(), BindCall::Bind, errno),
             None => Ok(()),
         };
     };
-    let _present = BINDS.remove(thread);
     try_return(ctx.as_ptr(), call.sk, call.arg, ctx.ret())
 }

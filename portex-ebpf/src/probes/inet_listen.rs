@@ -8,13 +8,12 @@ use aya_ebpf::{
     macros::{fexit, kprobe, kretprobe},
     programs::{FExitContext, ProbeContext, RetProbeContext},
 };
-use portex_common::{Loss, record::BindCall};
+use portex_common::record::BindCall;
 
 use crate::{
     bind,
     capture::Ctx,
-    maps::{BINDS, Call},
-    owner, read,
+    read,
     trouble::{Outcome, finish},
 };
 
@@ -35,16 +34,7 @@ pub fn inet_listen_fexit(ctx: FExitContext) -> u32 {
 
 #[kprobe]
 pub fn inet_listen_kprobe(ctx: ProbeContext) -> u32 {
-    finish(&ctx, "inet_listen", try_kprobe(&ctx))
-}
-
-#[inline(always)]
-fn try_kprobe(ctx: &ProbeContext) -> Outcome {
-    let sk = ctx.arg(0).ok_or(Loss::ReadFault)?;
-    let call = Call { sk, arg: 0 };
-    BINDS
-        .insert(owner::thread(), &call, 0)
-        .map_err(|_| Loss::CallsFull)
+    finish(&ctx, "inet_listen", bind::note_call(ctx.arg(0), Some(0)))
 }
 
 #[kretprobe]
@@ -54,14 +44,11 @@ pub fn inet_listen_kretprobe(ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn try_kretprobe(ctx: &RetProbeContext) -> Outcome {
-    let thread = owner::thread();
-    // SAFETY: only this thread has this key.
-    let Some(call) = (unsafe { BINDS.get(thread) }).copied() else {
+    let Some(call) = bind::noted_call() else {
         return match bind::refused(i64::from(ctx.ret::<i32>())) {
             Some(errno) => bind::fail_unseen(ctx.as_ptr(), BindCall::Listen, errno),
             None => Ok(()),
         };
     };
-    let _present = BINDS.remove(thread);
     try_return(ctx.as_ptr(), call.sk, ctx.ret())
 }

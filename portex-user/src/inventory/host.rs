@@ -63,6 +63,7 @@ fn through(wanted: Option<u32>) -> Survey {
     let own = namespaces::own().ok();
     let is_wanted = |inode: &u32| wanted.is_none_or(|only| only == *inode);
     let others = namespaces.inodes().filter(|&inode| Some(inode) != own);
+    let usual_tw_buckets = machine::usual_tw_buckets();
     let mut hosts = Vec::new();
     let mut refusals = Vec::new();
     let mut refused = Refused::default();
@@ -105,7 +106,7 @@ fn through(wanted: Option<u32>) -> Survey {
             addresses: addresses.known,
             addresses_unread: addresses.unread,
             networks: networks::read(),
-            usual_tw_buckets: machine::usual_tw_buckets(),
+            usual_tw_buckets,
             listeners: Vec::new(),
             node_agent: agent.map(|(_, name)| name.clone()),
         });
