@@ -58,18 +58,13 @@ pub enum RecordKind {
     TimeWait = 4,
     /// The port is free. `first_ns`: time it was held; `second_ns`: of that, in TIME_WAIT.
     Released = 5,
-    /// The timer of a TIME_WAIT was taken off: [`RecordKind::Released`], unless a
-    /// [`RecordKind::Rearmed`] of the same socket follows at once (tracepoint way only).
-    Unarmed = 6,
-    /// The timer of a TIME_WAIT runs again: takes back the [`RecordKind::Unarmed`] before it.
-    Rearmed = 7,
     /// bind(), listen() or the binding of an unbound UDP socket got no port. `saddr` and `sport` are
     /// what was asked for; `errno` says why, `reason` which [`BindCall`] it was; `second_ns` as in a
     /// connect.
     BindFailed = 8,
 }
 
-/// How many values [`RecordKind`] has, counting the unused 0.
+/// One more than the highest value of [`RecordKind`]; 0, 6 and 7 are unused.
 pub const KINDS: u32 = 9;
 
 /// Bits of [`Record::flags`].

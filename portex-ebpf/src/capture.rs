@@ -71,7 +71,7 @@ pub(crate) fn emit(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) -> R
     // SAFETY: as above.
     let base = unsafe { (&raw mut (*scratch).bytes).cast::<u8>() };
     // SAFETY: base is aligned to 8 and ROOM bytes long, a Record shorter.
-    unsafe { put(base.cast(), kind, conn, detail) };
+    unsafe { put(base.cast(), kind, conn, detail, now()) };
     let length = fill(ctx, base, &conn.owner);
     // As late as can be: records are put in order by their time, which is to be that of their place.
     // SAFETY: as above; the time comes first.

@@ -38,8 +38,6 @@ pub(crate) mod phase {
     pub(crate) const FAILED: u8 = 4;
     /// The TIME_WAIT minisocket holds the port.
     pub(crate) const TIME_WAIT: u8 = 5;
-    /// A TIME_WAIT whose socket has not been seen to close yet (tracepoint way).
-    pub(crate) const UNCLAIMED: u8 = 6;
 }
 
 /// Bits of [`Conn::marks`].
@@ -99,9 +97,12 @@ pub(crate) fn lookup(key: u64) -> Option<&'static mut Conn> {
     CONNS.get_ptr_mut(key).map(|conn| unsafe { &mut *conn })
 }
 
-/// What the kernel answers when the table is full, and when an entry is not there.
+/// What the kernel answers when the table is full, when an entry is not there, and when it is.
 const E2BIG: i32 = -7;
 const ENOENT: i32 = -2;
+const EEXIST: i32 = -17;
+/// Insert only what is not there.
+const BPF_NOEXIST: u64 = 1;
 
 #[inline(always)]
 pub(crate) fn insert(key: u64, conn: &Conn) -> Outcome {
@@ -109,6 +110,17 @@ pub(crate) fn insert(key: u64, conn: &Conn) -> Outcome {
         E2BIG => Loss::TableFull,
         _ => Loss::TableBusy,
     })
+}
+
+/// Inserts a connection unless there is one under its key: false.
+#[inline(always)]
+pub(crate) fn insert_new(key: u64, conn: &Conn) -> Result<bool, Loss> {
+    match CONNS.insert(key, conn, BPF_NOEXIST) {
+        Ok(()) => Ok(true),
+        Err(EEXIST) => Ok(false),
+        Err(E2BIG) => Err(Loss::TableFull),
+        Err(_) => Err(Loss::TableBusy),
+    }
 }
 
 #[inline(always)]
@@ -178,8 +190,8 @@ fn cpu() -> u32 {
     unsafe { aya_ebpf::helpers::generated::bpf_get_smp_processor_id() }
 }
 
-/// Key of a TIME_WAIT in the tracepoint way, where socket and minisocket are never seen together:
-/// both have the same hash of the 4-tuple and the same ports. The top bit is clear, which it is in
+/// Key of a TIME_WAIT whose minisocket no program has seen: it has the same hash of the 4-tuple and the
+/// same ports as its socket had. The top bit is clear, which it is in
 /// no kernel address.
 #[inline(always)]
 pub(crate) fn digest(hash: u32, dport: u16, sport: u16) -> u64 {

@@ -37,9 +37,10 @@ pub(crate) fn emit(kind: RecordKind, conn: &Conn, detail: Detail) {
         trouble::count(kind as u32);
         return;
     };
+    let now = now();
     // SAFETY: the place is one for a Record.
-    unsafe { put(entry.as_mut_ptr(), kind, conn, detail) };
-    entry.submit(wakeup(kind));
+    unsafe { put(entry.as_mut_ptr(), kind, conn, detail, now) };
+    entry.submit(wakeup(kind, now));
 }
 
 /// Writes the record of a failure, with what shows where its call came from if that is asked for.
@@ -65,11 +66,11 @@ pub(crate) fn failure(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) {
 /// # Safety
 /// `to` must be aligned, and valid for writes of a [`Record`].
 #[inline(always)]
-pub(crate) unsafe fn put(to: *mut Record, kind: RecordKind, conn: &Conn, detail: Detail) {
+pub(crate) unsafe fn put(to: *mut Record, kind: RecordKind, conn: &Conn, detail: Detail, now: u64) {
     // SAFETY: as demanded of the caller.
     unsafe {
         to.write(Record {
-            time_ns: now(),
+            time_ns: now,
             socket: conn.socket,
             owner: conn.owner,
             tuple: conn.tuple,
@@ -86,12 +87,20 @@ pub(crate) unsafe fn put(to: *mut Record, kind: RecordKind, conn: &Conn, detail:
     }
 }
 
+/// From this fill level on the window in which user space is woken holds 64 records and more.
+const MANY_BYTES: u32 = 64 << 10;
+
 /// Ordinary records do not wake user space, which drains on a timer, unless the buffer has just
 /// reached its fill level; a failed allocation does.
 #[inline(always)]
-fn wakeup(kind: RecordKind) -> u64 {
+fn wakeup(kind: RecordKind, now: u64) -> u64 {
     if matches!(kind, RecordKind::ConnectFailed | RecordKind::BindFailed) {
         return u64::from(BPF_RB_FORCE_WAKEUP);
+    }
+    // The level changes little from one record to the next: one of eight asks, by the lowest bits of the
+    // clock. The window is hundreds of records wide.
+    if setting!(wakeup_bytes) >= MANY_BYTES && now & 7 != 0 {
+        return u64::from(BPF_RB_NO_WAKEUP);
     }
     let filled = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
     let level = u64::from(setting!(wakeup_bytes));

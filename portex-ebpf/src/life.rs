@@ -13,7 +13,7 @@ use portex_common::{
 
 use crate::{
     capture::Ctx,
-    conn::{Conn, bound_marks, forget, insert, lookup, mark, observe, phase, tcp},
+    conn::{Conn, bound_marks, forget, insert, insert_new, lookup, mark, observe, phase, tcp},
     emit::{Detail, emit, failure, now},
     maps::{CONNECTS, Call},
     owner,
@@ -26,6 +26,11 @@ use crate::{
 pub(crate) mod errno {
     pub(crate) const ENOMEM: u16 = 12;
     pub(crate) const EADDRNOTAVAIL: u16 = 99;
+    /// How connect() answers while a handshake is under way (`linux/errno.h` has the last ones).
+    pub(crate) const EINTR: u16 = 4;
+    pub(crate) const EINPROGRESS: u16 = 115;
+    pub(crate) const ERESTARTSYS: u16 = 512;
+    pub(crate) const ERESTART_RESTARTBLOCK: u16 = 516;
 }
 
 /// Notes the owner before the search begins, so that it can be told even when the programs around it
@@ -86,6 +91,26 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
         return Ok(());
     };
     conn.stale_sport = stale_sport;
+    insert(sk, &conn)
+}
+
+/// A search is about to begin, where no program has announced it.
+#[inline(always)]
+pub(crate) fn begin_unannounced(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outcome {
+    let Some(mut conn) = observe(sk, sock)? else {
+        return Ok(());
+    };
+    conn.stale_sport = stale_sport;
+    if insert_new(sk, &conn)? {
+        return Ok(());
+    }
+    if let Some(earlier) = lookup(sk)
+        && earlier.phase == phase::HELD
+    {
+        // The earlier connection of this socket is over: its port was bound by number, so that the
+        // socket kept it, or its release was not seen.
+        release(sk, earlier, ReleaseReason::Closed, flag::INFERRED);
+    }
     insert(sk, &conn)
 }
 

@@ -24,8 +24,8 @@ pub(crate) static WALK: Array<Walk> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::SLOTS, 0);
 
-/// Tracked connections, by the address of their socket or TIME_WAIT minisocket; in the tracepoint
-/// way TIME_WAITs by their 4-tuple's digest. Preallocated: programs of the tracing kind must not
+/// Tracked connections, by the address of their socket or TIME_WAIT minisocket; a TIME_WAIT that no
+/// program saw begin by its 4-tuple's digest. Preallocated: programs of the tracing kind must not
 /// allocate in every context, and before 6.1 the kernel warns when they could.
 #[map]
 pub(crate) static CONNS: HashMap<u64, Conn> = HashMap::with_max_entries(262_144, 0);
@@ -66,25 +66,52 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub(crate) static KNOWN: LruHashMap<u64, u8> = LruHashMap::with_max_entries(4096, 0);
 
-/// Address of `tw_timer_handler`, by which the timers of TIME_WAITs are known. Written by user space
-/// in the tracepoint way, else by the first TIME_WAIT that is hooked; 0 until then.
+/// Addresses of kernel functions by which TIME_WAITs' timers and what is done to them are known: slots
+/// of [`symbol`]. Written by user space in the tracepoint way; else the first TIME_WAIT that is hooked
+/// shows the handler. 0 until then.
 #[map]
-pub(crate) static TW_TIMER_HANDLER: Array<u64> = Array::with_max_entries(1, 0);
+pub(crate) static SYMBOLS: Array<u64> = Array::with_max_entries(3, 0);
 
-/// A TIME_WAIT whose timer was taken off.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Unarmed {
-    pub(crate) conn: Conn,
-    pub(crate) key: u64,
-    pub(crate) tw: u64,
-    pub(crate) at_ns: u64,
+/// Slots of [`SYMBOLS`].
+pub(crate) mod symbol {
+    /// `tw_timer_handler`.
+    pub(crate) const TW_TIMER_HANDLER: u32 = 0;
+    /// `inet_twsk_deschedule_put`, and the function behind it.
+    pub(crate) const DESCHEDULE: u32 = 1;
+    pub(crate) const DESCHEDULE_END: u32 = 2;
 }
 
-/// The latest on each CPU: a restart follows on the same one, with interrupts off.
+/// The connect that began last on each CPU: a nonblocking call finds its socket by it when it returns.
 #[map]
-pub(crate) static UNARMED: PerCpuArray<Unarmed> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static LATEST: PerCpuArray<Latest> = PerCpuArray::with_max_entries(1, 0);
 
-/// Key of the latest TIME_WAIT on each CPU that the table had no place for.
+/// A thread and the socket that it connects.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Latest {
+    pub(crate) thread: u64,
+    pub(crate) sk: u64,
+}
+
+/// The process that was looked at last on each CPU.
 #[map]
-pub(crate) static UNTRACKED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static BEGAN: PerCpuArray<Began> = PerCpuArray::with_max_entries(1, 0);
+
+/// A task, and when its process began.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Began {
+    pub(crate) task: u64,
+    pub(crate) thread: u64,
+    pub(crate) start: u64,
+    /// Belies a value of which another thread, that came in between, has written a part.
+    pub(crate) seal: u64,
+}
+
+impl Began {
+    /// What the seal of the other fields is.
+    #[inline(always)]
+    pub(crate) fn sealed(&self) -> u64 {
+        self.task.wrapping_mul(3) ^ self.thread.rotate_left(17) ^ self.start.wrapping_mul(5)
+    }
+}

@@ -10,7 +10,11 @@ use portex_common::{
     settings::{ABSENT, SOCK_COMMON_BYTES},
 };
 
-use crate::{maps::TW_TIMER_HANDLER, settings::setting};
+use crate::{
+    conn::tcp,
+    maps::{SYMBOLS, symbol},
+    settings::setting,
+};
 
 /// Address family numbers (`linux/socket.h`).
 pub(crate) const AF_INET: u16 = 2;
@@ -141,6 +145,24 @@ impl SockCommon {
         kernel(net, setting!(offsets.net_ns_inum))
     }
 
+    /// `struct inet_hashinfo` of the socket (`tcp_get_hashinfo`): up to 6.0 the protocol's, since 6.1
+    /// the namespace's.
+    #[inline(always)]
+    pub(crate) fn hashinfo(&self) -> Result<Option<u64>, Loss> {
+        if setting!(offsets.skc_prot) != ABSENT && setting!(offsets.proto_hashinfo) != ABSENT {
+            let proto: u64 = self.at(setting!(offsets.skc_prot)).unwrap_or(0);
+            let of_protocol: u64 = kernel(proto, setting!(offsets.proto_hashinfo))?;
+            if of_protocol != 0 {
+                return Ok(Some(of_protocol));
+            }
+        }
+        if setting!(offsets.net_hashinfo) == ABSENT {
+            return Ok(None);
+        }
+        let net: u64 = self.at(setting!(offsets.skc_net)).unwrap_or(0);
+        kernel(net, setting!(offsets.net_hashinfo)).map(Some)
+    }
+
     /// Fills in both addresses and the destination port.
     ///
     /// An AF_INET6 socket with an IPv4-mapped destination goes through the IPv4 code, which fills
@@ -266,7 +288,7 @@ pub(crate) fn tw_expires(tw: u64) -> Result<u64, Loss> {
 pub(crate) fn learn_tw_timer(tw: u64) -> Result<(), Loss> {
     let timer = tw.wrapping_add(u64::from(setting!(offsets.tw_timer)));
     let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
-    if let Some(known) = TW_TIMER_HANDLER.get_ptr_mut(0) {
+    if let Some(known) = SYMBOLS.get_ptr_mut(symbol::TW_TIMER_HANDLER) {
         // SAFETY: a live map value; every writer writes the same.
         unsafe { known.write(function) };
     }
@@ -276,17 +298,69 @@ pub(crate) fn learn_tw_timer(tw: u64) -> Result<(), Loss> {
 /// Whether the timers of TIME_WAITs can be told from others.
 #[inline(always)]
 pub(crate) fn knows_tw_timers() -> bool {
-    TW_TIMER_HANDLER.get(0).is_some_and(|handler| *handler != 0)
+    SYMBOLS
+        .get(symbol::TW_TIMER_HANDLER)
+        .is_some_and(|handler| *handler != 0)
 }
 
 /// The TIME_WAIT minisocket that a timer belongs to, if it is the timer of one.
 #[inline(always)]
 pub(crate) fn tw_of_timer(timer: u64) -> Result<Option<u64>, Loss> {
     let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
-    if TW_TIMER_HANDLER.get(0) != Some(&function) {
+    if SYMBOLS.get(symbol::TW_TIMER_HANDLER) != Some(&function) {
         return Ok(None);
     }
     Ok(Some(
         timer.wrapping_sub(u64::from(setting!(offsets.tw_timer))),
     ))
+}
+
+/// The TIME_WAIT that took a closing socket's place.
+pub(crate) enum Successor {
+    TimeWait(u64),
+    /// There is none.
+    None,
+    /// This kernel does not show it.
+    Unknown,
+}
+
+/// Most entries of a list of the connection table that are looked at. The minisocket is put at the
+/// head of its list just before its socket closes (`inet_twsk_hashdance`), and lists are short.
+const STEPS: u32 = 12;
+/// A pointer with this bit is the end of a list (`hlist_nulls`).
+const END_OF_LIST: u64 = 1;
+
+/// Looks for the TIME_WAIT of a closing socket, that held `sport`, in the table of connections.
+#[inline(always)]
+pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss> {
+    if setting!(offsets.hashinfo_ehash) == ABSENT
+        || setting!(offsets.hashinfo_ehash_mask) == ABSENT
+        || setting!(offsets.skc_nulls_node) == ABSENT
+    {
+        return Ok(Successor::Unknown);
+    }
+    let Some(info) = sock.hashinfo()? else {
+        return Ok(Successor::Unknown);
+    };
+    let table: u64 = kernel(info, setting!(offsets.hashinfo_ehash))?;
+    let mask: u32 = kernel(info, setting!(offsets.hashinfo_ehash_mask))?;
+    let (hash, dport) = (sock.hash(), sock.dport());
+    // struct inet_ehash_bucket is one pointer (hlist_nulls_head).
+    let mut node: u64 = kernel(table.wrapping_add(u64::from(hash & mask) * 8), 0)?;
+    for _ in 0..STEPS {
+        if node & END_OF_LIST != 0 {
+            break;
+        }
+        let tw = node.wrapping_sub(u64::from(setting!(offsets.skc_nulls_node)));
+        let found = SockCommon::read(tw)?;
+        if found.hash() == hash
+            && found.state() == tcp::TIME_WAIT
+            && found.num() == sport
+            && found.dport() == dport
+        {
+            return Ok(Successor::TimeWait(tw));
+        }
+        node = kernel(node, 0)?;
+    }
+    Ok(Successor::None)
 }

@@ -1,11 +1,16 @@
 //! The running task: the registers of its system call, its file descriptors, its beginning.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs,
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_get_stack, bpf_task_pt_regs,
 };
 use portex_common::{Loss, settings::ABSENT};
 
-use crate::{read, settings::setting};
+use crate::{
+    capture::Ctx,
+    maps::{BEGAN, Began, SYMBOLS, symbol},
+    owner, read,
+    settings::setting,
+};
 
 /// When the process of the running task began, in clock ticks of 10 ms; 0 where it cannot be read.
 #[inline(always)]
@@ -18,9 +23,61 @@ pub(crate) fn process_start() -> u32 {
     }
     // SAFETY: a helper without arguments.
     let task = unsafe { bpf_get_current_task() };
+    let thread = owner::thread();
+    let known = BEGAN.get_ptr_mut(0);
+    if let Some(known) = known {
+        // SAFETY: a live map value of this CPU.
+        let known = unsafe { known.read_volatile() };
+        if known.task == task && known.thread == thread && known.seal == known.sealed() {
+            return known.start as u32;
+        }
+    }
     let start = read::kernel(task, setting!(offsets.task_group_leader))
         .and_then(|leader| read::kernel::<u64>(leader, setting!(offsets.task_start_boottime)));
-    start.map_or(0, |start| (start / TICK_NS) as u32)
+    let Ok(start) = start else {
+        return 0;
+    };
+    let start = start / TICK_NS;
+    if let Some(known) = known {
+        let mut value = Began {
+            task,
+            thread,
+            start,
+            seal: 0,
+        };
+        value.seal = value.sealed();
+        // SAFETY: as above.
+        unsafe { known.write_volatile(value) };
+    }
+    start as u32
+}
+
+/// Whether the running kernel code was called by `inet_twsk_deschedule_put`, which ends a TIME_WAIT
+/// before its time.
+#[inline(always)]
+pub(crate) fn is_in_deschedule(ctx: Ctx) -> bool {
+    const DEPTH: usize = 16;
+    let (Some(&first), Some(&end)) = (
+        SYMBOLS.get(symbol::DESCHEDULE),
+        SYMBOLS.get(symbol::DESCHEDULE_END),
+    ) else {
+        return true;
+    };
+    let mut stack = [0_u64; DEPTH];
+    // SAFETY: the buffer is as long as is said.
+    let bytes = unsafe {
+        bpf_get_stack(
+            ctx.cast(),
+            stack.as_mut_ptr().cast(),
+            size_of_val(&stack) as u32,
+            0,
+        )
+    };
+    // Without a stack: stray segments are rarer than what ends a TIME_WAIT.
+    bytes <= 0
+        || stack
+            .iter()
+            .any(|&address| address >= first && address < end)
 }
 
 /// System call that the running process is in, by the number in its registers; `None` where the

@@ -1,12 +1,16 @@
-//! How long the screen of `portex top` takes with 50,000 spaces and 10,000 processes: to take a new
-//! frame in, to draw it, to answer a key. `cargo bench -p portex --bench frame` prints medians.
+//! The screen of `portex top` with 50,000 spaces and 10,000 processes: taking a new frame in, drawing it,
+//! answering a key. `cargo bench -p portex --bench frame`.
+
+#[path = "common/settings.rs"]
+mod settings;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use criterion::{BatchSize, Criterion, measurement::Measurement as _};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use portex::{
     attribution::snapshot::{
@@ -17,15 +21,18 @@ use portex::{
 };
 use ratatui::{Terminal, backend::TestBackend};
 
+use self::settings::{CpuTime, settings};
+
 const SPACES: u32 = 50_000;
 const PROCESSES: u32 = 10_000;
 const SIZE: (u16, u16) = (120, 40);
-const ROUNDS: usize = 15;
 const NETNS: u32 = 4_026_531_840;
 const RANGE: PortRange = PortRange {
     lo: 32_768,
     hi: 60_999,
 };
+/// The cases are many: each gets this long.
+const MEASURED: Duration = Duration::from_millis(400);
 
 /// Views by the keys that lead to them; `\n` is Enter.
 const VIEWS: [(&str, &str); 12] = [
@@ -44,56 +51,86 @@ const VIEWS: [(&str, &str); 12] = [
 ];
 
 fn main() {
+    let mut criterion = settings().measurement_time(MEASURED);
     let frame = frame(snapshot());
-    println!(
-        "{:<34} {:>10} {:>10} {:>10}",
-        "ms", "new frame", "drawing", "key"
-    );
     for (name, keys) in VIEWS {
         let mut top = showing(&frame);
         for key in keys.chars() {
             top.update(press(key));
         }
-        let taken = median(|| timed(&mut top, Message::Frame(Box::new(frame.clone()))));
-        let drawn = median(|| draw(&top));
-        let answered = median(|| timed(&mut top, press('j')));
-        println!("{name:<34} {taken:>10.3} {drawn:>10.3} {answered:>10.3}");
+        taken(&mut criterion, name, &mut top, &frame);
+        drawn(&mut criterion, name, &top);
+        answered(&mut criterion, name, &mut top);
     }
-    let mut top = showing(&frame);
-    top.update(press('/'));
-    for letter in "worker-1".chars() {
-        let answered = timed(&mut top, press(letter));
-        println!(
-            "{:<34} {:>32.3}",
-            format!("filter, after {letter:?}"),
-            answered
+    filtered(&mut criterion, &mut showing(&frame));
+    criterion.final_summary();
+}
+
+fn taken(criterion: &mut Criterion<CpuTime>, view: &str, top: &mut Top, frame: &Frame) {
+    let mut group = criterion.benchmark_group("new frame");
+    group.bench_function(view, |bencher| {
+        bencher.iter_batched(
+            || Message::Frame(Box::new(frame.clone())),
+            |message| top.update(message),
+            BatchSize::SmallInput,
         );
+    });
+}
+
+fn drawn(criterion: &mut Criterion<CpuTime>, view: &str, top: &Top) {
+    let screen = || Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("a screen in memory");
+    let mut group = criterion.benchmark_group("drawing");
+    group.bench_function(view, |bencher| {
+        bencher.iter_batched_ref(
+            screen,
+            |terminal| {
+                terminal.draw(|frame| render(top, frame)).expect("draws");
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// One row down and one up again, by turns.
+fn answered(criterion: &mut Criterion<CpuTime>, view: &str, top: &mut Top) {
+    let mut keys = ['j', 'k'].into_iter().cycle();
+    let mut group = criterion.benchmark_group("key");
+    group.bench_function(view, |bencher| {
+        bencher.iter_batched(
+            || press(keys.next().expect("goes round")),
+            |key| top.update(key),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// Each letter of a filter. It is taken back while no time is measured.
+fn filtered(criterion: &mut Criterion<CpuTime>, top: &mut Top) {
+    top.update(press('/'));
+    let mut filter = String::new();
+    let mut group = criterion.benchmark_group("filter");
+    for letter in "worker-1".chars() {
+        filter.push(letter);
+        group.bench_function(&filter, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut taken = CpuTime.zero();
+                for _ in 0..rounds {
+                    let begin = CpuTime.start();
+                    top.update(press(letter));
+                    taken += CpuTime.end(begin);
+                    top.update(press('\x08'));
+                }
+                taken
+            });
+        });
+        top.update(press(letter));
     }
-}
-
-/// The median of some rounds.
-fn median(mut round: impl FnMut() -> f64) -> f64 {
-    let mut times: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();
-    times.sort_by(f64::total_cmp);
-    times[ROUNDS / 2]
-}
-
-fn timed(top: &mut Top, message: Message) -> f64 {
-    let begin = Instant::now();
-    top.update(message);
-    begin.elapsed().as_secs_f64() * 1e3
-}
-
-fn draw(top: &Top) -> f64 {
-    let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("a screen in memory");
-    let begin = Instant::now();
-    terminal.draw(|frame| render(top, frame)).expect("draws");
-    begin.elapsed().as_secs_f64() * 1e3
 }
 
 fn press(key: char) -> Message {
     let code = match key {
         '\n' => KeyCode::Enter,
+        '\x08' => KeyCode::Backspace,
         letter => KeyCode::Char(letter),
     };
     Message::Input(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
@@ -121,7 +158,7 @@ fn frame(snapshot: Snapshot) -> Frame {
             time: jiff::Timestamp::UNIX_EPOCH,
             uptime: Duration::from_secs(60),
             events_per_s: 100_000.0,
-            cpu: Some(0.1),
+            own_cost: None,
             interval: Duration::from_secs(1),
             replay: None,
             recorded: None,

@@ -1,33 +1,38 @@
-//! How long a call stack takes: the first of a program, the first of a place, one of a place that is
-//! known, and a process that is looked at for the first time. `cargo bench -p portex --bench stacks`
-//! prints medians. Needs a C compiler.
+//! Call stacks of failing calls: the first of a program, the first of a place, one of a place that is
+//! known, and a process that is looked at for the first time. `cargo bench -p portex --bench stacks`.
+//! Needs a C compiler.
+
+#[path = "common/settings.rs"]
+mod settings;
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Instant,
+    path::{Path, PathBuf},
+    process::{self, Child, Command, Stdio},
 };
 
+use criterion::{BatchSize, Criterion};
 use portex::{event::Capture, symbols::Symbolizer};
+
+use self::settings::{CpuTime, settings};
 
 /// The program of the tests: it fails to connect, and writes what the kernel would capture.
 const SOURCE: &str = include_str!("../src/symbols/tests/program.c");
-const ROUNDS: u32 = 20_000;
 
 fn main() {
-    let directory = std::env::temp_dir().join(format!("portex-stacks-{}", std::process::id()));
+    let mut criterion = settings();
+    let directory = env::temp_dir().join(format!("portex-stacks-{}", process::id()));
     fs::create_dir(&directory).expect("may be made");
     for (name, options) in [("stripped", "-s"), ("debug information", "-g")] {
-        measure(name, &compile(&directory, options));
+        bench(&mut criterion, name, &compile(&directory, options));
     }
     fs::remove_dir_all(&directory).expect("was there");
-    println!("portex itself");
-    own();
+    own(&mut criterion);
+    criterion.final_summary();
 }
 
-fn compile(directory: &Path, option: &str) -> std::path::PathBuf {
+fn compile(directory: &Path, option: &str) -> PathBuf {
     let (source, program) = (directory.join("program.c"), directory.join("program"));
     fs::write(&source, SOURCE).expect("has room");
     let compiled = Command::new("cc")
@@ -38,86 +43,103 @@ fn compile(directory: &Path, option: &str) -> std::path::PathBuf {
     program
 }
 
-fn measure(name: &str, program: &Path) {
-    println!("{name}");
-    let (child, captures) = run(program);
-    let mut symbolizer = Symbolizer::new();
-    let mut stack = |capture: &Capture| {
-        let begin = Instant::now();
-        let stack = symbolizer.stack(child.id(), 0, b"program", capture);
-        (begin.elapsed().as_secs_f64() * 1e6, stack)
+fn bench(criterion: &mut Criterion<CpuTime>, name: &str, program: &Path) {
+    let (mut one, mut another) = (Running::start(program), Running::start(program));
+    let mut group = criterion.benchmark_group(format!("stack, {name}"));
+    let places = &one.captures;
+    let knowing = |places: &[Capture]| {
+        let mut symbolizer = Symbolizer::new();
+        for place in places {
+            symbolizer.stack(one.child.id(), 0, b"program", place);
+        }
+        symbolizer
     };
-    let (first, found) = stack(&captures[0]);
-    print("first stack of the first program", first);
-    println!(
-        "  {} frames of {} bytes",
-        found.user.len(),
-        captures[0].stack.len()
-    );
-    print("first stack of another place", stack(&captures[1]).0);
-    let begin = Instant::now();
-    for round in 0..ROUNDS {
-        stack(&captures[(round % 3) as usize]);
-    }
-    print(
-        "stack of a known place",
-        begin.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS),
-    );
-    let mut others: Vec<Child> = Vec::new();
-    let mut times: Vec<f64> = Vec::new();
-    for _ in 0..15 {
-        let (other, captures) = run(program);
-        let begin = Instant::now();
-        symbolizer.keep(other.id(), 0, b"program");
-        times.push(begin.elapsed().as_secs_f64() * 1e6);
-        let begin = Instant::now();
-        symbolizer.stack(other.id(), 0, b"program", &captures[0]);
-        times.push(begin.elapsed().as_secs_f64() * 1e6);
-        others.push(other);
-    }
-    let median = |from: usize| {
-        let mut times: Vec<f64> = times.iter().copied().skip(from).step_by(2).collect();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    print("another process of the program, kept", median(0));
-    print("its first stack", median(1));
-    for mut child in others.into_iter().chain([child]) {
-        child.kill().expect("lives");
-        child.wait().expect("is a child");
-    }
+    group.bench_function("first of the first program", |bencher| {
+        bencher.iter_batched_ref(
+            Symbolizer::new,
+            |symbolizer| symbolizer.stack(one.child.id(), 0, b"program", &places[0]),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("first of another place", |bencher| {
+        bencher.iter_batched_ref(
+            || knowing(&places[..1]),
+            |symbolizer| symbolizer.stack(one.child.id(), 0, b"program", &places[1]),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("of a known place", |bencher| {
+        let mut symbolizer = knowing(places);
+        let mut places = places.iter().cycle();
+        bencher.iter(|| {
+            let place = places.next().expect("goes round");
+            symbolizer.stack(one.child.id(), 0, b"program", place)
+        });
+    });
+    group.bench_function("another process, kept", |bencher| {
+        bencher.iter_batched_ref(
+            || knowing(&places[..1]),
+            |symbolizer| symbolizer.keep(another.child.id(), 0, b"program"),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("first of another process", |bencher| {
+        bencher.iter_batched_ref(
+            || {
+                let mut symbolizer = knowing(&places[..1]);
+                symbolizer.keep(another.child.id(), 0, b"program");
+                symbolizer
+            },
+            |symbolizer| symbolizer.stack(another.child.id(), 0, b"program", &another.captures[0]),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    one.end();
+    another.end();
 }
 
-/// A large program with debug information: this one.
-fn own() {
-    let mut symbolizer = Symbolizer::new();
+/// A large program: this one.
+fn own(criterion: &mut Criterion<CpuTime>) {
     let capture = Capture {
-        user: vec![own as fn() as usize as u64],
+        user: vec![own as fn(&mut Criterion<CpuTime>) as usize as u64],
         ..Capture::default()
     };
-    let begin = Instant::now();
-    let stack = symbolizer.stack(std::process::id(), 0, b"stacks", &capture);
-    print("first stack", begin.elapsed().as_secs_f64() * 1e6);
-    println!("  {}", stack.user[0].name());
+    criterion.bench_function("stack, portex itself/first", |bencher| {
+        bencher.iter_batched_ref(
+            Symbolizer::new,
+            |symbolizer| symbolizer.stack(process::id(), 0, b"stacks", &capture),
+            BatchSize::PerIteration,
+        );
+    });
 }
 
-fn print(what: &str, micros: f64) {
-    println!("  {what:<38} {micros:>12.1} µs");
+/// A process of the program, and what it wrote of its calls.
+struct Running {
+    child: Child,
+    captures: Vec<Capture>,
 }
 
-fn run(program: &Path) -> (Child, Vec<Capture>) {
-    let child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = child.expect("may be run");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
-    let lines = output.lines().map(|line| line.expect("text"));
-    let captures = lines
-        .take_while(|line| !line.is_empty())
-        .map(|line| capture(&line));
-    let captures = captures.collect();
-    (child, captures)
+impl Running {
+    fn start(program: &Path) -> Self {
+        let child = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = child.expect("may be run");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let lines = output.lines().map(|line| line.expect("text"));
+        let captures = lines
+            .take_while(|line| !line.is_empty())
+            .map(|line| capture(&line));
+        let captures = captures.collect();
+        Self { child, captures }
+    }
+
+    fn end(&mut self) {
+        self.child.kill().expect("lives");
+        self.child.wait().expect("is a child");
+    }
 }
 
 fn capture(line: &str) -> Capture {

@@ -5,11 +5,13 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 mod capture;
+mod comm;
 mod losses;
 #[cfg(test)]
 pub(crate) mod samples;
 
 pub use capture::{BuildId, Capture};
+pub use comm::Comm;
 pub use losses::{Losses, RingFull};
 
 /// One thing that happened to one outbound connection.
@@ -62,7 +64,7 @@ impl Proto {
 }
 
 /// The process that called connect(), as it was at that moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Thread group id.
     pub pid: u32,
@@ -71,7 +73,7 @@ pub struct Owner {
     /// Real user id in the initial user namespace.
     pub uid: u32,
     /// Thread name as the kernel has it: any bytes but NUL. Untrusted.
-    pub comm: Vec<u8>,
+    pub comm: Comm,
     /// Id of the cgroup in the unified hierarchy; 0 is unknown.
     pub cgroup: u64,
     /// When the process began, in clock ticks (10 ms) since boot, cut to 32 bits; 0 is unknown. Tells

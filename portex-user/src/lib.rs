@@ -7,6 +7,7 @@ pub mod attribution;
 pub mod call;
 pub mod cli;
 pub mod clock;
+pub mod cost;
 pub mod decode;
 pub mod demo;
 pub mod details;

@@ -22,6 +22,12 @@ pub(crate) fn keep_for_stacks() {
     ]));
 }
 
+/// Keeps what BPF statistics need: CAP_SYS_ADMIN to switch them on, which stands for CAP_BPF too; where
+/// there is none, and somebody else has them on, CAP_BPF to read them (before 5.19 every `bpf()` call needs it).
+pub(crate) fn keep_for_statistics() {
+    told(keep(&[Capability::CAP_SYS_ADMIN, Capability::CAP_BPF]));
+}
+
 /// Keeps no capability: who reads what others wrote (an answer from the network, a recording) needs
 /// none.
 pub(crate) fn keep_none() {

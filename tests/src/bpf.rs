@@ -1,6 +1,6 @@
 //! What is loaded in the kernel: programs and maps, by id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,33 @@ impl Loaded {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Runs of each loaded program, by its id: the kernel counts them while BPF statistics are on.
+pub(crate) struct Runs(BTreeMap<u32, u64>);
+
+impl Runs {
+    pub(crate) fn now() -> Result<Self> {
+        let mut runs = BTreeMap::new();
+        for program in aya::programs::loaded_programs() {
+            match program {
+                Ok(program) => _ = runs.insert(program.id(), program.run_count()),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self(runs))
+    }
+
+    /// Whether any program's runs were counted since.
+    pub(crate) fn have_grown(&self) -> Result<bool> {
+        let now = Self::now()?;
+        let mut both = self
+            .0
+            .iter()
+            .filter_map(|(id, runs)| Some((runs, now.0.get(id)?)));
+        Ok(both.any(|(before, after)| after > before))
     }
 }
 

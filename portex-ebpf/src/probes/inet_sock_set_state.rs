@@ -16,10 +16,9 @@ use crate::{
     capture::Ctx,
     conn::{self, Conn, mark, phase, tcp},
     life::{self, errno},
-    maps::{CONNECTS, Call},
+    maps::{CONNECTS, Call, LATEST, Latest},
     owner,
-    probes::tw_timer,
-    read::{self, SockCommon},
+    read::{self, SockCommon, Successor},
     settings::setting,
     task,
     trouble::{Outcome, finish},
@@ -45,11 +44,14 @@ fn try_set_state(ctx: Ctx, sk: u64, from: u8, to: u8) -> Outcome {
         return Ok(());
     }
     let Some(mut conn) = conn::lookup(sk) else {
-        return disown_time_wait(sk, from, to);
+        return disown_failure(from, to);
     };
     let sock = SockCommon::read(sk)?;
     if conn.phase == phase::SEARCHING {
         try_settle(ctx, sk, conn, &sock, to)?;
+        if setting!(states) == 0 && to != tcp::CLOSE {
+            return Ok(());
+        }
         match conn::lookup(sk) {
             Some(settled) => conn = settled,
             None => return Ok(()),
@@ -71,12 +73,12 @@ fn try_begin(sk: u64) -> Outcome {
     if !read::is_tcp(sk)? {
         return Ok(());
     }
-    // io_uring and sendto() come here too, and end in no sys_exit_connect.
-    if setting!(syscall_exit) == 1 && task::syscall() == Some(task::CONNECT) {
-        let call = Call { sk, arg: 0 };
-        CONNECTS
-            .insert(owner::thread(), &call, 0)
-            .map_err(|_| Loss::CallsFull)?;
+    if setting!(syscall_exit) == 1
+        && let Some(latest) = LATEST.get_ptr_mut(0)
+    {
+        let thread = owner::thread();
+        // SAFETY: a live map value of this CPU; who reads it checks that it is of its thread.
+        unsafe { latest.write_volatile(Latest { thread, sk }) };
     }
     let sock = SockCommon::read(sk)?;
     let stale_sport = if sock.num() == 0 {
@@ -84,7 +86,7 @@ fn try_begin(sk: u64) -> Outcome {
     } else {
         0
     };
-    life::begin_search(sk, &sock, stale_sport)?;
+    life::begin_unannounced(sk, &sock, stale_sport)?;
     if setting!(states) == 1
         && let Some(conn) = conn::lookup(sk)
     {
@@ -97,32 +99,34 @@ fn try_begin(sk: u64) -> Outcome {
 #[inline(always)]
 fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> Outcome {
     sock.addresses(&mut conn.tuple);
-    let sport = read::inet_sport(sk)?;
     if to != tcp::CLOSE {
-        life::succeed(sk, conn, sport, 0);
+        life::succeed(sk, conn, sock.num(), 0);
         return Ok(());
     }
-    if setting!(syscall_exit) == 1 && in_call(sk) {
+    let sport = read::inet_sport(sk)?;
+    let in_connect = task::syscall() == Some(task::CONNECT);
+    if setting!(syscall_exit) == 1 && in_connect && owner::thread() as u32 == conn.owner.tid {
         // Refused or out of ports: the return value will tell.
+        await_return(sk)?;
         conn.tuple.sport = sport;
         conn.phase = phase::DEFERRED;
         return Ok(());
     }
     // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned: what
     // closes the socket within connect(2) now is connect(AF_UNSPEC).
-    if task::syscall() == Some(task::CONNECT) {
+    if in_connect {
         life::succeed(sk, conn, sport, flag::INFERRED);
         return Ok(());
     }
-    conclude(ctx, sk, conn, sock, sport)
+    conclude(ctx, sk, conn, sport).map(drop)
 }
 
-/// SYN_SENT → CLOSE: tells a search that failed from a connection that was given up.
+/// SYN_SENT → CLOSE: tells a search that failed from a connection that was given up. Whether it failed.
 ///
 /// A search that failed has left the port as it was, and ends in the thread that began it. Else the
 /// end shows: a refusal or a timeout has set the error, close() has shut the socket down.
 #[inline(always)]
-fn conclude(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, sport: u16) -> Outcome {
+fn conclude(ctx: Ctx, sk: u64, conn: &mut Conn, sport: u16) -> Result<bool, Loss> {
     let untouched = conn.is(mark::BOUND) || sport == 0 || sport == conn.stale_sport;
     let failed = untouched
         && owner::thread() as u32 == conn.owner.tid
@@ -130,59 +134,83 @@ fn conclude(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, sport: u16) -
         && !read::is_shut_down(sk)?;
     if failed {
         life::fail(ctx, sk, conn, errno::EADDRNOTAVAIL, flag::INFERRED);
-        return life::note_failure(sock);
+    } else {
+        life::succeed(sk, conn, sport, flag::INFERRED);
     }
-    life::succeed(sk, conn, sport, flag::INFERRED);
-    Ok(())
+    Ok(failed)
 }
 
-/// Whether the running thread is in connect() on this socket.
+/// Lets the end of connect() find the socket.
 #[inline(always)]
-fn in_call(sk: u64) -> bool {
-    // SAFETY: only this thread has this key.
-    unsafe { CONNECTS.get(owner::thread()) }.is_some_and(|call| call.sk == sk)
+fn await_return(sk: u64) -> Outcome {
+    let call = Call { sk, arg: 0 };
+    CONNECTS
+        .insert(owner::thread(), &call, 0)
+        .map_err(|_| Loss::CallsFull)
+}
+
+/// A search that is over and that is not tracked, being filtered or lost, is not to be taken for a call
+/// that failed before any.
+#[inline(always)]
+fn disown_failure(from: u8, to: u8) -> Outcome {
+    let is_failure = from == tcp::SYN_SENT && to == tcp::CLOSE;
+    if is_failure && setting!(syscall_exit) == 1 && task::syscall() == Some(task::CONNECT) {
+        return await_return(0);
+    }
+    Ok(())
 }
 
 /// Something → CLOSE of a connection that holds a port.
 #[inline(always)]
 fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
-    let time_wait_due = is_time_wait_due(sk, sock, from)?;
-    if time_wait_due {
-        if !read::knows_tw_timers() {
-            // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
-            life::tell_state(conn, from, tcp::TIME_WAIT);
-            life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
-            conn::forget(sk);
-            return Ok(());
-        }
-        let key = conn::digest(sock.hash(), conn.tuple.dport, conn.tuple.sport);
-        if let Some(found) = conn::lookup(key)
-            && found.phase == phase::UNCLAIMED
-            && found.tuple.daddr == conn.tuple.daddr
-        {
-            let substate = found.substate;
+    if leads_to_time_wait(from) {
+        let successor = if read::knows_tw_timers() {
+            read::successor(sock, conn.tuple.sport)?
+        } else {
+            Successor::Unknown
+        };
+        if let Successor::TimeWait(tw) = successor {
+            let substate = read::tw_substate(tw)?;
             if from != substate {
                 life::tell_state(conn, from, substate);
             }
-            return life::enter_time_wait(sk, conn, key, substate, 0);
+            return life::enter_time_wait(sk, conn, tw, substate, 0);
+        }
+        if is_time_wait_due(sk, sock, from)? {
+            if matches!(successor, Successor::Unknown) {
+                // It will be one, unless tcp_max_tw_buckets is reached; its end will not be seen.
+                life::tell_state(conn, from, tcp::TIME_WAIT);
+                life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
+                conn::forget(sk);
+                return Ok(());
+            }
+            return end(
+                sk,
+                conn,
+                sock,
+                from,
+                ReleaseReason::Overflow,
+                flag::INFERRED,
+            );
         }
     }
-    if time_wait_due && tw_timer::was_untracked(sock, conn.tuple.sport) {
-        // It is there, but the table had no place for it: its end will not be seen.
-        life::tell_state(conn, from, tcp::TIME_WAIT);
-        life::tell_time_wait(conn, tcp::TIME_WAIT, flag::INFERRED);
-        conn::forget(sk);
-        return Ok(());
-    }
+    end(sk, conn, sock, from, ReleaseReason::Closed, 0)
+}
+
+/// A connection is over, and no TIME_WAIT keeps its port.
+#[inline(always)]
+fn end(
+    sk: u64,
+    conn: &Conn,
+    sock: &SockCommon,
+    from: u8,
+    reason: ReleaseReason,
+    flags: u8,
+) -> Outcome {
     life::tell_state(conn, from, tcp::CLOSE);
-    if sock.num() != 0 {
-        // The port was bound by number: the socket keeps it until it is destroyed.
-        return Ok(());
-    }
-    if time_wait_due {
-        life::release(sk, conn, ReleaseReason::Overflow, flag::INFERRED);
-    } else {
-        life::release(sk, conn, ReleaseReason::Closed, 0);
+    // A port that was bound by number stays with the socket until it is destroyed.
+    if sock.num() == 0 {
+        life::release(sk, conn, reason, flags);
     }
     Ok(())
 }
@@ -218,7 +246,9 @@ fn try_beside(ctx: Ctx, sk: u64, from: u8, to: u8) -> Outcome {
         sock.addresses(&mut conn.tuple);
         let sport = read::inet_sport(sk)?;
         if to == tcp::CLOSE {
-            conclude(ctx, sk, conn, &sock, sport)?;
+            if conclude(ctx, sk, conn, sport)? {
+                life::note_failure(&sock)?;
+            }
         } else {
             life::succeed(sk, conn, sport, flag::INFERRED);
         }
@@ -262,18 +292,4 @@ fn is_time_wait_due(sk: u64, sock: &SockCommon, from: u8) -> Result<bool, Loss> 
 #[inline(always)]
 fn leads_to_time_wait(from: u8) -> bool {
     from == tcp::FIN_WAIT2 || from == tcp::CLOSING
-}
-
-/// The TIME_WAIT of a socket that is not tracked (an accepted one, mostly) is of no interest.
-#[inline(always)]
-fn disown_time_wait(sk: u64, from: u8, to: u8) -> Outcome {
-    if to != tcp::CLOSE || !leads_to_time_wait(from) || !read::knows_tw_timers() {
-        return Ok(());
-    }
-    let sock = SockCommon::read(sk)?;
-    let key = conn::digest(sock.hash(), sock.dport(), read::inet_sport(sk)?);
-    if conn::lookup(key).is_some_and(|found| found.phase == phase::UNCLAIMED) {
-        conn::forget(key);
-    }
-    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     capture::Ctx,
     conn::{self, Conn, mark, phase},
     life::{self, errno},
-    maps::CONNECTS,
+    maps::{CONNECTS, LATEST},
     owner,
     probes::sys_exit,
     read::{self, AF_INET6, SockCommon},
@@ -34,6 +34,9 @@ pub fn sys_exit_connect(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn try_exit(ctx: Ctx, code: i64) -> Outcome {
+    if code >= 0 {
+        return Ok(()); // its socket has told it
+    }
     let thread = owner::thread();
     // SAFETY: only this thread has this key.
     if let Some(sk) = unsafe { CONNECTS.get(thread) }.map(|call| call.sk) {
@@ -42,22 +45,46 @@ fn try_exit(ctx: Ctx, code: i64) -> Outcome {
         return conn::lookup(sk).map_or(Ok(()), |conn| try_settle(ctx, sk, conn, code));
     }
     match code.unsigned_abs() as u16 {
-        errno @ (errno::EADDRNOTAVAIL | bind::errno::EAGAIN) if code < 0 => try_refused(ctx, errno),
+        errno @ (errno::EADDRNOTAVAIL | bind::errno::EAGAIN) => try_refused(ctx, errno),
+        // Nonblocking, or interrupted by a signal.
+        errno::EINPROGRESS | errno::EINTR | errno::ERESTARTSYS..=errno::ERESTART_RESTARTBLOCK => {
+            try_under_way(thread)
+        }
         _ => Ok(()),
     }
 }
 
+/// A handshake is under way: its port shows.
 #[inline(always)]
-fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, code: i64) -> Outcome {
-    if conn.phase == phase::SEARCHING {
-        // Still in SYN_SENT: a nonblocking call.
-        let sock = SockCommon::read(sk)?;
-        if sock.num() != 0 {
-            sock.addresses(&mut conn.tuple);
-            life::succeed(sk, conn, sock.num(), 0);
-        }
+fn try_under_way(thread: u64) -> Outcome {
+    // SAFETY: a live map value of this CPU.
+    let latest = LATEST
+        .get_ptr_mut(0)
+        .map(|latest| unsafe { latest.read_volatile() });
+    let sk = match latest {
+        Some(latest) if latest.thread == thread => latest.sk,
+        // The thread has changed its CPU, or another one came in between.
+        _ => match bind::socket_of_call()? {
+            Some((sk, _)) => sk,
+            None => return Ok(()),
+        },
+    };
+    let Some(conn) = conn::lookup(sk) else {
+        return Ok(());
+    };
+    if conn.phase != phase::SEARCHING || conn.owner.tid != thread as u32 {
         return Ok(());
     }
+    let sock = SockCommon::read(sk)?;
+    if sock.num() != 0 {
+        sock.addresses(&mut conn.tuple);
+        life::succeed(sk, conn, sock.num(), 0);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, code: i64) -> Outcome {
     if conn.phase != phase::DEFERRED {
         return Ok(());
     }

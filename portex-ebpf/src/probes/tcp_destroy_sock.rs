@@ -10,7 +10,7 @@ use portex_common::record::{ReleaseReason, flag};
 use crate::{
     conn::{self, phase},
     life,
-    read::SockCommon,
+    read::{self, SockCommon, Successor},
     trouble::{Outcome, finish},
 };
 
@@ -27,14 +27,12 @@ fn try_destroy(sk: u64) -> Outcome {
             return Ok(());
         }
         // Hash and addresses stay in a socket that is closed.
-        let hash = SockCommon::read(sk)?.hash();
-        let key = conn::digest(hash, conn.tuple.dport, conn.tuple.sport);
-        if let Some(found) = conn::lookup(key)
-            && found.phase == phase::UNCLAIMED
-            && found.tuple.daddr == conn.tuple.daddr
+        if read::knows_tw_timers()
+            && let Successor::TimeWait(tw) =
+                read::successor(&SockCommon::read(sk)?, conn.tuple.sport)?
         {
-            let substate = found.substate;
-            return life::enter_time_wait(sk, conn, key, substate, flag::INFERRED);
+            let substate = read::tw_substate(tw)?;
+            return life::enter_time_wait(sk, conn, tw, substate, flag::INFERRED);
         }
         life::release(sk, conn, ReleaseReason::Closed, 0);
     }

@@ -6,11 +6,11 @@ use super::{
     State,
     address::Address,
     clock,
-    owners::{Identity, MAX_COMM, Owners, Process},
+    owners::{Identity, Owners, Process},
     snapshot::Holder,
     space::Key,
 };
-use crate::event::{BindCall, Cause, Event, Proto, Restrictions};
+use crate::event::{BindCall, Cause, Comm, Event, Proto, Restrictions};
 
 /// How many failures are kept, some 250 bytes each.
 pub(super) const MOST: usize = 512;
@@ -129,7 +129,7 @@ struct Entry {
     identity: Option<Identity>,
     pid: u32,
     tid: u32,
-    comm: Vec<u8>,
+    comm: Comm,
     cgroup_id: u64,
     cgroup: Option<Arc<str>>,
     src: Address,
@@ -158,8 +158,9 @@ impl Log {
             (None, Some(entry)) => entry.cgroup.clone(),
             (None, None) => cgroup(),
         };
-        let mut comm = self.buffer();
-        comm.extend_from_slice(owner.comm.get(..MAX_COMM).unwrap_or(&owner.comm));
+        if self.0.len() >= MOST {
+            self.0.pop_front();
+        }
         self.0.push_back(Entry {
             time: event.time,
             netns: event.netns,
@@ -167,7 +168,7 @@ impl Log {
             identity: process.map(Process::identity),
             pid: owner.pid,
             tid: owner.tid,
-            comm,
+            comm: owner.comm,
             cgroup_id: owner.cgroup,
             cgroup,
             src: event.src.into(),
@@ -176,21 +177,6 @@ impl Log {
             dst_port: event.dst_port,
             refusal,
         });
-    }
-
-    /// Room for a name: that of the oldest, which is forgotten, when the log is full.
-    fn buffer(&mut self) -> Vec<u8> {
-        let oldest = if self.0.len() < MOST {
-            None
-        } else {
-            self.0.pop_front()
-        };
-        let Some(oldest) = oldest else {
-            return Vec::with_capacity(MAX_COMM);
-        };
-        let mut comm = oldest.comm;
-        comm.clear();
-        comm
     }
 
     /// All of them, the latest first.
@@ -220,7 +206,7 @@ impl Entry {
             call,
             holder: Holder {
                 pid: Some(self.pid),
-                comm: self.comm.clone(),
+                comm: self.comm.to_vec(),
                 cgroup: now.or(self.cgroup.as_ref()).cloned(),
             },
             tid: self.tid,

@@ -4,26 +4,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     State,
-    binds::Namespace,
     scan::Scan,
     space::{Chosen, Held, Key, Space, Timestamps},
 };
 use crate::found::Sight;
 
 impl State {
+    /// After [`Self::learn_ports`], which takes all TIME_WAITs that were seen for such with timestamps.
     pub(super) fn learn_timestamps(&mut self, scan: &Scan, sight: Sight) {
         if !sight.timestamps {
             return;
-        }
-        let seen = |held: &Held| {
-            held.scan == scan.generation && held.at < scan.begun && held.phase.is_time_wait()
-        };
-        for (key, space) in &mut self.spaces.map {
-            if scan.namespaces.contains_key(&key.netns) {
-                for held in space.held.values_mut().filter(|held| seen(held)) {
-                    held.timestamps = Timestamps::Yes;
-                }
-            }
         }
         for (key, port) in &scan.no_timestamps {
             let mut keys: Vec<Key> = self.spaces.devices_of(*key).collect();
@@ -38,7 +28,7 @@ impl State {
             };
             for key in keys {
                 if let Some(held) = self.spaces.held_mut(&key, *port)
-                    && seen(held)
+                    && scan.tells_timestamps(held)
                 {
                     held.timestamps = timestamps;
                 }
@@ -71,7 +61,7 @@ impl State {
             .retain_namespaces(|netns| namespaces.contains_key(&netns));
     }
 
-    pub(super) fn learn_namespaces(&mut self, mut scan: Scan, sight: Sight) {
+    pub(super) fn learn_namespaces(&mut self, scan: &mut Scan, sight: Sight) {
         for namespace in self.namespaces.values_mut() {
             namespace.scanned = false;
         }
@@ -91,64 +81,78 @@ impl State {
                 namespace.doubtful |= namespace.blocked.contains(&port);
             }
         }
-        // A bind that the scan should have seen, and did not, is gone.
-        let outdated = |held: &Held| sight.binds && held.at < scan.begun;
+    }
+
+    /// What the namespaces, as they were found, say of each port that is held. One pass through all
+    /// of them, as there may be a million.
+    pub(super) fn learn_ports(&mut self, scan: &Scan, sight: Sight) {
+        let mut alone = Alone::default(); // of blocked ports
         for (key, space) in &mut self.spaces.map {
             let Some(namespace) = self.namespaces.get_mut(&key.netns) else {
                 continue;
             };
-            for (&port, held) in space
-                .held
-                .iter_mut()
-                .filter(|(_, held)| held.chosen.is_bound())
-            {
-                if outdated(held) && namespace.scanned && !namespace.blocked.contains(&port) {
-                    held.chosen = Chosen::Search;
-                } else {
-                    namespace.bound_since.insert(port);
+            let timestamps = sight.timestamps && namespace.scanned;
+            let may_guess = sight.binds
+                && namespace.scanned
+                && !namespace.in_vrf
+                && !namespace.blocked.is_empty();
+            let range = namespace.rules.range;
+            for (&port, held) in &mut space.held {
+                if timestamps && scan.tells_timestamps(held) {
+                    held.timestamps = Timestamps::Yes;
+                }
+                if held.chosen.is_bound() {
+                    // A bind that the scan should have seen, and did not, is gone.
+                    let outdated = sight.binds && held.at < scan.begun;
+                    if outdated && namespace.scanned && !namespace.blocked.contains(&port) {
+                        held.chosen = Chosen::Search;
+                    } else {
+                        namespace.bound_since.insert(port);
+                    }
+                } else if sight.binds && held.chosen == Chosen::PerhapsBind {
+                    held.chosen = Chosen::Unknown;
+                }
+                if may_guess && range.contains(port) && namespace.blocked.contains(&port) {
+                    alone
+                        .entry((key.netns, port))
+                        .and_modify(|only| *only = None)
+                        .or_insert(Some(*key));
                 }
             }
         }
-        if sight.binds {
-            self.guess_binds();
-        }
+        self.guess_binds(alone);
     }
 
     /// Of a connection whose connect() was not seen, nobody told who chose its port. Where that is
     /// blocked, and nobody else is there to have blocked it, it was a bind() before that connect().
-    fn guess_binds(&mut self) {
-        let mut holders: FxHashMap<(u32, u16), u32> = FxHashMap::default();
-        let is_blocked = |namespace: &Namespace, port| {
-            namespace.scanned
-                && !namespace.in_vrf
-                && namespace.blocked.contains(&port)
-                && namespace.rules.range.contains(port)
-        };
-        for (key, space) in &self.spaces.map {
-            let Some(namespace) = self.namespaces.get(&key.netns) else {
-                continue;
-            };
-            let ports = space.held.keys().copied();
-            for port in ports.filter(|&port| is_blocked(namespace, port)) {
-                *holders.entry((key.netns, port)).or_default() += 1;
-            }
+    fn guess_binds(&mut self, mut alone: Alone) {
+        if alone.is_empty() {
+            return;
         }
         for (&netns, namespace) in &self.namespaces {
             for endpoint in namespace.endpoints.keys() {
-                holders
+                alone
                     .entry((netns, endpoint.port))
-                    .and_modify(|count| *count += 1);
+                    .and_modify(|only| *only = None);
             }
         }
-        for (key, space) in &mut self.spaces.map {
-            for (&port, held) in &mut space.held {
-                if let Chosen::Unknown | Chosen::PerhapsBind = held.chosen {
-                    held.chosen = match holders.get(&(key.netns, port)) {
-                        Some(1) => Chosen::PerhapsBind,
-                        _ => Chosen::Unknown,
-                    };
-                }
+        for ((_, port), only) in alone {
+            let held = only.and_then(|key| self.spaces.held_mut(&key, port));
+            if let Some(held) = held
+                && held.chosen == Chosen::Unknown
+            {
+                held.chosen = Chosen::PerhapsBind;
             }
         }
+    }
+}
+
+/// Ports of namespaces, and the space of the only one that holds them; `None`: several do.
+type Alone = FxHashMap<(u32, u16), Option<Key>>;
+
+impl Scan {
+    /// Whether it is a TIME_WAIT that the scan saw, as it is.
+    fn tells_timestamps(&self, held: &Held) -> bool {
+        held.scan == self.generation && held.at < self.begun && held.phase.is_time_wait()
     }
 }

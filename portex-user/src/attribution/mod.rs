@@ -31,6 +31,7 @@ mod closed;
 mod events;
 mod failures;
 mod forecast;
+mod gathered;
 mod learn;
 mod owners;
 mod pending;

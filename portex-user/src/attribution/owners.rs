@@ -320,5 +320,5 @@ fn is_another(process: &Process, owner: &event::Owner) -> bool {
     process.cgroup_id != 0
         && owner.cgroup != 0
         && process.cgroup_id != owner.cgroup
-        && process.comm != owner.comm
+        && process.comm[..] != owner.comm[..]
 }

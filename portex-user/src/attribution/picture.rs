@@ -89,9 +89,7 @@ impl State {
             let Some(space) = self.spaces.map.get(key) else {
                 continue;
             };
-            shares.add(key, space, rules.range);
-            let minisockets = space.held.values().filter(|held| held.phase.is_time_wait());
-            time_wait += u32::try_from(minisockets.count()).unwrap_or(u32::MAX);
+            time_wait += shares.add(key, space, rules.range);
             self.add_rows((key, space), &ground, now, &mut picture.spaces);
         }
         let room = self.limits.pools.saturating_sub(picture.bind_pools.len());

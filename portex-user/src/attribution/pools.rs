@@ -144,7 +144,8 @@ impl State {
         let mut sockets = Sockets::default();
         for endpoint in namespace.endpoints.keys() {
             if field.contains(endpoint.port) {
-                sockets.add(endpoint.address, endpoint.port, endpoint.v6only, room);
+                let port = std::iter::once(endpoint.port);
+                sockets.add(endpoint.address, port, endpoint.v6only, room);
                 sockets.on_device |= namespace.device_ports.contains(&endpoint.port);
             }
         }
@@ -153,10 +154,9 @@ impl State {
                 continue;
             };
             sockets.on_device |= key.dev != 0 && !space.held.is_empty();
-            sockets.open(key.src, room);
-            for &port in space.held.keys().filter(|&&port| field.contains(port)) {
-                sockets.add(key.src, port, false, room);
-            }
+            let ports = space.held.keys().copied();
+            let ports = ports.filter(|&port| field.contains(port));
+            sockets.add(key.src, ports, false, room);
         }
         sockets
     }
@@ -164,26 +164,35 @@ impl State {
 
 impl Sockets {
     /// A pool of its own for an address, if there is room for one more.
-    fn open(&mut self, address: Address, room: usize) -> Option<&mut PortSet> {
-        if self.by_address.len() >= room && !self.by_address.contains_key(&address) {
-            return None;
+    fn open(&mut self, address: Address, room: usize) {
+        if self.by_address.len() < room {
+            self.by_address.entry(address).or_default();
         }
-        Some(self.by_address.entry(address).or_default())
     }
 
-    fn add(&mut self, address: Address, port: u16, v6only: bool, room: usize) {
-        if let Some(ports) = self.open(address, room) {
-            ports.insert(port);
-        }
-        self.any.insert(port);
-        let family = match (address.is_unspecified(), address.is_v4()) {
-            (true, true) => &mut self.v4,
-            (true, false) if v6only => &mut self.only_v6,
-            (true, false) => &mut self.both,
-            (false, false) => &mut self.by_v6,
-            (false, true) => return,
+    /// Adds ports that are held by sockets of one kind.
+    fn add(
+        &mut self,
+        address: Address,
+        held: impl Iterator<Item = u16>,
+        v6only: bool,
+        room: usize,
+    ) {
+        self.open(address, room);
+        let mut of_address = self.by_address.get_mut(&address);
+        let mut of_family = match (address.is_unspecified(), address.is_v4()) {
+            (true, true) => Some(&mut self.v4),
+            (true, false) if v6only => Some(&mut self.only_v6),
+            (true, false) => Some(&mut self.both),
+            (false, false) => Some(&mut self.by_v6),
+            (false, true) => None,
         };
-        family.insert(port);
+        for port in held {
+            self.any.insert(port);
+            for ports in of_address.iter_mut().chain(&mut of_family) {
+                ports.insert(port);
+            }
+        }
     }
 
     /// The ports that a bind to the address cannot get, and whether that is beyond doubt.

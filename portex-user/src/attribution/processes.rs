@@ -24,6 +24,46 @@ struct Share {
 /// Who, and the namespace: somebody unknown may hold ports in several.
 type Holding = (OwnerId, u32);
 
+/// Sums by owner. Many ports have few owners, and one after the other the same.
+pub(super) struct ByOwner<T> {
+    sums: Vec<(OwnerId, T)>,
+    latest: usize,
+    index: FxHashMap<OwnerId, usize>,
+}
+
+impl<T> Default for ByOwner<T> {
+    fn default() -> Self {
+        Self {
+            sums: Vec::new(),
+            latest: 0,
+            index: FxHashMap::default(),
+        }
+    }
+}
+
+impl<T: Default> ByOwner<T> {
+    /// The sum of an owner.
+    pub(super) fn of(&mut self, owner: OwnerId) -> &mut T {
+        let again = self
+            .sums
+            .get(self.latest)
+            .is_some_and(|(latest, _)| *latest == owner);
+        if !again {
+            let new = self.sums.len();
+            self.latest = *self.index.entry(owner).or_insert(new);
+            if self.latest == new {
+                self.sums.push((owner, T::default()));
+            }
+        }
+        &mut self.sums[self.latest].1
+    }
+
+    /// All of them.
+    pub(super) fn all(self) -> Vec<(OwnerId, T)> {
+        self.sums
+    }
+}
+
 /// Shares of all processes, and of the destinations that they go to.
 #[derive(Default)]
 pub(super) struct Shares {
@@ -32,16 +72,19 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn add(&mut self, key: &Key, space: &Space, range: PortRange) {
-        let mut owners: FxHashMap<OwnerId, Share> = FxHashMap::default();
+    /// Adds a space. Returns how many of its ports are in TIME_WAIT.
+    pub(super) fn add(&mut self, key: &Key, space: &Space, range: PortRange) -> u32 {
+        let mut owners: ByOwner<Share> = ByOwner::default();
         for (&port, held) in &space.held {
-            let share = owners.entry(held.owner).or_default();
+            let share = owners.of(held.owner);
             share.ports += 1;
             share.time_wait += u32::from(held.phase.is_time_wait());
             share.close_wait += u32::from(held.close_wait);
             share.bound += u32::from(held.chosen.by_bind() && range.contains(port));
         }
-        for (id, share) in owners {
+        let mut time_wait = 0;
+        for (id, share) in owners.all() {
+            time_wait += share.time_wait;
             let holding = (id, key.netns);
             let total = self.of.entry(holding).or_default();
             total.ports += share.ports;
@@ -50,6 +93,7 @@ impl Shares {
             total.bound += share.bound;
             *self.to.entry((holding, key.dst, key.dst_port)).or_default() += share.ports;
         }
+        time_wait
     }
 
     fn top(&self) -> FxHashMap<Holding, Destination> {

@@ -30,7 +30,6 @@ impl State {
         let mut drift = Drift::default();
         self.settle(&mut scan, sight, now, &mut drift);
         self.drop_stale(&mut scan, sight, now, &mut drift);
-        self.learn_timestamps(&scan, sight);
         self.ended = Some(Ended {
             sight,
             begun: scan.begun,
@@ -38,7 +37,9 @@ impl State {
             dropped: scan.dropped,
         });
         let (begun, unreadable) = (scan.begun, std::mem::take(&mut scan.unreadable));
-        self.learn_namespaces(scan, sight);
+        self.learn_namespaces(&mut scan, sight);
+        self.learn_ports(&scan, sight);
+        self.learn_timestamps(&scan, sight);
         self.spaces.retire_idle(now, &mut self.budget);
         self.forget_namespaces(begun, &unreadable, sight);
         self.owners.retire_idle(now, &mut self.budget);
@@ -49,22 +50,27 @@ impl State {
 
     fn settle(&mut self, scan: &mut Scan, sight: Sight, now: u64, drift: &mut Drift) {
         let mut ambiguous = Vec::new();
-        for pending in std::mem::take(&mut scan.pending) {
-            if self.spaces.held(&pending.key, pending.port).is_some() {
-                self.correct(&pending, scan, now, drift);
-                continue;
-            }
-            let Some(look) = scan.namespaces.get_mut(&pending.key.netns) else {
-                continue;
-            };
-            let began = pending.began(&look.namespace.rules, scan.begun, now);
-            let ending =
-                began.and_then(|began| self.closed.find(pending.key, pending.port, &began));
-            match origin(&pending, look, sight) {
-                _ if ending.is_some() => self.add(&pending, ending, scan, now, drift),
-                Origin::Accepted => look.add_accepted(&pending),
-                Origin::Outbound => self.add(&pending, None, scan, now, drift),
-                Origin::Ambiguous => ambiguous.push(pending),
+        for (count, of_space) in scan.pending.take() {
+            let mut room = Room::For(count);
+            for pending in of_space {
+                if self.spaces.held(&pending.key, pending.port).is_some() {
+                    self.correct(&pending, scan, now, drift);
+                    continue;
+                }
+                let Some(look) = scan.namespaces.get_mut(&pending.key.netns) else {
+                    continue;
+                };
+                let began = pending.began(&look.namespace.rules, scan.begun, now);
+                let ending =
+                    began.and_then(|began| self.closed.find(pending.key, pending.port, &began));
+                match origin(&pending, look, sight) {
+                    _ if ending.is_some() => {
+                        self.add(&pending, ending, (&mut room, scan), now, drift);
+                    }
+                    Origin::Accepted => look.add_accepted(&pending),
+                    Origin::Outbound => self.add(&pending, None, (&mut room, scan), now, drift),
+                    Origin::Ambiguous => ambiguous.push(pending),
+                }
             }
         }
         let mirrored = mirrored(&ambiguous);
@@ -80,7 +86,7 @@ impl State {
                     look.add_accepted(&pending);
                 }
             } else {
-                self.add(&pending, None, scan, now, drift);
+                self.add(&pending, None, (&mut Room::For(1), scan), now, drift);
             }
         }
     }
@@ -90,7 +96,7 @@ impl State {
         &mut self,
         pending: &Pending,
         ending: Option<Ending>,
-        scan: &Scan,
+        (room, scan): (&mut Room, &Scan),
         now: u64,
         drift: &mut Drift,
     ) {
@@ -98,8 +104,12 @@ impl State {
         if scan.overflowed || scan.was_released(&key, port) {
             return;
         }
-        if self.spaces.open(key, now, &mut self.budget).is_none() {
-            return;
+        if let Room::For(count) = *room {
+            let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
+                return;
+            };
+            space.held.reserve(count);
+            *room = Room::Made;
         }
         let mut held = Held {
             socket: ending.map_or(0, |ending| ending.socket),
@@ -116,10 +126,10 @@ impl State {
         };
         // An event that lacked the device may have put it among those without.
         let twin = Key { dev: 0, ..key };
-        match self.spaces.held(&twin, port) {
+        let known = (key.dev != 0).then(|| self.spaces.held(&twin, port));
+        match known.flatten() {
             Some(known)
-                if key.dev != 0
-                    && known.socket != 0
+                if known.socket != 0
                     && known.scan != scan.generation
                     // No connection comes back from TIME_WAIT: that is an older one.
                     && (pending.phase.is_time_wait() || !known.phase.is_time_wait()) =>
@@ -223,6 +233,14 @@ impl State {
                 keep
             });
     }
+}
+
+/// Room in a space for what a scan found of it.
+enum Room {
+    /// So many ports may come.
+    For(usize),
+    /// It is there; it stays, as no other is opened before the last of them has come.
+    Made,
 }
 
 enum Origin {

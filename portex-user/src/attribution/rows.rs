@@ -2,8 +2,6 @@
 
 use std::cmp::Reverse;
 
-use rustc_hash::FxHashMap;
-
 use super::{
     State,
     activity::Activity,
@@ -13,6 +11,7 @@ use super::{
     forecast::{Outlook, Returns},
     owners::OwnerId,
     prefix::Prefix,
+    processes::ByOwner,
     rates::{Count, window},
     recycle::{Claim, Recycling},
     snapshot::{self, Holder, Rates},
@@ -49,7 +48,7 @@ struct Tally {
     /// Of the TIME_WAITs, with timestamps, and without.
     timestamps: (u32, u32),
     /// Ports, and of these in TIME_WAIT.
-    owners: FxHashMap<OwnerId, (u32, u32)>,
+    owners: ByOwner<(u32, u32)>,
 }
 
 impl State {
@@ -134,12 +133,11 @@ impl State {
             }),
             hold: Activity::hold_of(activities()),
             search: Activity::search_of(activities()),
-            owners: self.owners_of(tally.owners),
+            owners: self.owners_of(tally.owners.all()),
         }
     }
 
-    fn owners_of(&self, shares: FxHashMap<OwnerId, (u32, u32)>) -> Vec<snapshot::Owner> {
-        let mut shares: Vec<_> = shares.into_iter().collect();
+    fn owners_of(&self, mut shares: Vec<(OwnerId, (u32, u32))>) -> Vec<snapshot::Owner> {
         shares.sort_unstable_by_key(|&(id, (ports, _))| (Reverse(ports), id));
         let owner = |(id, (ports, time_wait))| snapshot::Owner {
             holder: self.holder_of(id),
@@ -192,7 +190,7 @@ impl Tally {
         self.used_in_b += u32::from(blocked);
         self.taken += u32::from(!blocked && claim != Claim::Recyclable);
         self.unsure |= !blocked && claim == Claim::Unsure;
-        let share = self.owners.entry(held.owner).or_default();
+        let share = self.owners.of(held.owner);
         share.0 += 1;
         share.1 += time_wait;
         match held.timestamps {

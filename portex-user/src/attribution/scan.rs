@@ -9,6 +9,7 @@ use super::{
     State,
     binds::{Endpoint, Listeners, Namespace},
     clock,
+    gathered::Gathered,
     pending::Pending,
     space::{Key, Phase},
     udp,
@@ -50,7 +51,7 @@ pub(super) struct Scan {
     pub(super) namespaces: FxHashMap<u32, Look>,
     /// Namespaces that are there, and could not be looked through.
     pub(super) unreadable: FxHashSet<u32>,
-    pub(super) pending: Vec<Pending>,
+    pub(super) pending: Gathered,
     pub(super) no_timestamps: Vec<(Key, u16)>,
     /// How many UDP sockets were found.
     udp_sockets: usize,
@@ -79,7 +80,7 @@ impl State {
             dropped: self.dropped(),
             namespaces: FxHashMap::default(),
             unreadable: FxHashSet::default(),
-            pending: Vec::new(),
+            pending: Gathered::default(),
             no_timestamps: Vec::new(),
             udp_sockets: 0,
             released: FxHashSet::default(),

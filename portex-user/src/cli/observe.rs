@@ -15,11 +15,13 @@ use super::{
 use crate::{
     attribution::Snapshot,
     clock::Clock,
+    cost::OwnCost,
     escape,
     event::Losses,
     input::Input,
     inventory::Look,
     kernel::{Attached, Options, Session},
+    live::Costs,
     observe::{self, Journal, Model, Scanned, Scanner, Walks, monotonic},
     recording::{Ahead, Header, Pace},
     source::{EventSource as _, Live},
@@ -70,6 +72,8 @@ pub(super) struct Picture {
     pub(super) attach: Option<String>,
     pub(super) time: Timestamp,
     pub(super) uptime: Duration,
+    /// What portex itself cost while it watched.
+    pub(super) own_cost: Option<OwnCost>,
     /// How it was attached while watching.
     pub(super) attached: Option<Attached>,
     /// What was lost while watching.
@@ -146,6 +150,7 @@ fn look(
             .as_ref()
             .map(|attached| attached.way.name().to_owned()),
         uptime: now.saturating_sub(began),
+        own_cost: seen.own_cost,
         attached: seen.attached,
         losses: seen.losses,
         walks_refused: seen.refusal,
@@ -161,6 +166,7 @@ struct Seen {
     refusal: Option<String>,
     attached: Option<Attached>,
     losses: Losses,
+    own_cost: Option<OwnCost>,
 }
 
 /// What a recording of such a watch has come to in the end.
@@ -183,6 +189,7 @@ pub(super) fn replayed(args: &Observed, recording: &mut Ahead) -> anyhow::Result
         kernel: header.kernel.clone(),
         attach: Some(header.attach.clone()),
         uptime: replayed.at.saturating_sub(header.started()),
+        own_cost: None,
         attached: None,
         losses: Losses::default(),
         walks_refused: None,
@@ -231,6 +238,7 @@ fn once(look: &Look) -> Seen {
         refusal: walks.refusal().map(ToString::to_string),
         attached: None,
         losses: Losses::default(),
+        own_cost: None,
     }
 }
 
@@ -251,6 +259,7 @@ fn watched(
         // While there are privileges to make the file.
         let mut journal = record.begin(attached.way.name(), netns)?;
         let mut scanner = Scanner::start(look)?;
+        let mut costs = Costs::of(&session);
         session.drop_privileges()?;
         let signals = stop::signals(stop::Rest::Work)?;
         tell_attached(&attached);
@@ -266,6 +275,8 @@ fn watched(
             observe::watch(&mut live, &mut scanner, &mut model, &mut journal, stop).await?;
         // Before the programs are taken off: that takes a while, in which nothing is seen any more.
         let snapshot = model.snapshot(monotonic());
+        let own_cost = costs.since_before(monotonic());
+        drop(costs);
         live.finish(&mut Vec::new());
         record.end(journal, snapshot.time)?;
         let (last, refusal) = watched
@@ -277,6 +288,7 @@ fn watched(
             refusal: refusal.flatten(),
             attached: Some(attached),
             losses: live.losses(),
+            own_cost: Some(own_cost),
         })
     })
 }

@@ -46,11 +46,12 @@ pub(super) struct Args {
 
 fn after_help() -> String {
     format!(
-        "Columns of spaces:\n{}\nColumns of processes:\n{}\nColumns of the latest failures:\n{}\nColumns of bind pools:\n{}",
+        "Columns of spaces:\n{}\nColumns of processes:\n{}\nColumns of the latest failures:\n{}\nColumns of bind pools:\n{}\nown_cost in JSON, with --watch:\n{}",
         fields::help(fields::SPACES),
         fields::help(fields::PROCESSES),
         fields::help(fields::FAILURES),
-        fields::help(fields::BIND_POOLS)
+        fields::help(fields::BIND_POOLS),
+        fields::help(fields::OWN_COST)
     )
 }
 
@@ -71,6 +72,7 @@ pub(super) fn run(args: &Args, verbose: u8) -> anyhow::Result<()> {
         attach: picture.attach.as_deref(),
         time: picture.time,
         uptime: picture.uptime,
+        own_cost: picture.own_cost,
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let written = if args.json {

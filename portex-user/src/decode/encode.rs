@@ -14,7 +14,7 @@ use super::EADDRNOTAVAIL;
 use crate::event::{BindCall, Cause, Event, Kind, Proto, Release, Restrictions};
 
 /// The record that decodes to this event, if any does: what a record has no room for is cut. An event
-/// that was decoded is given whole; whether its release was [`RecordKind::Unarmed`] has been settled.
+/// that was decoded is given whole.
 pub fn encode(event: &Event) -> Record {
     let mut record = Record {
         time_ns: nanos(event.time),
@@ -148,7 +148,7 @@ fn packed(restrictions: Restrictions) -> u64 {
 fn owner(event: &Event) -> Owner {
     let owner = &event.owner;
     let mut comm = [0; COMM_LEN];
-    for (to, from) in comm.iter_mut().zip(&owner.comm) {
+    for (to, from) in comm.iter_mut().zip(owner.comm.as_bytes()) {
         *to = *from;
     }
     Owner {

@@ -17,26 +17,14 @@ use portex_common::{
 
 pub use encode::encode;
 
-use crate::event::{BindCall, Cause, Event, Kind, Owner, Proto, Release, Restrictions, TcpState};
+use crate::event::{
+    BindCall, Cause, Comm, Event, Kind, Owner, Proto, Release, Restrictions, TcpState,
+};
 
 const EAGAIN: u16 = 11;
 const ENOMEM: u16 = 12;
 const EADDRINUSE: u16 = 98;
 const EADDRNOTAVAIL: u16 = 99;
-
-/// What a record says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// An event.
-    Event(Event),
-    /// A release, unless [`Decoded::Rearmed`] of the same socket follows at once.
-    Unarmed(Event),
-    /// Takes back the [`Decoded::Unarmed`] of this socket.
-    Rearmed {
-        /// Id of the connection.
-        socket: u64,
-    },
-}
 
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,19 +38,13 @@ pub enum DecodeError {
 }
 
 /// Decodes one sample.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let length = || DecodeError::Length(bytes.len());
     let (record, behind) = bytes
         .split_at_checked(size_of::<Record>())
         .ok_or_else(length)?;
     let record = Record::from_bytes(record).ok_or_else(length)?;
-    let unarmed = record.kind == RecordKind::Unarmed as u8;
-    if record.kind == RecordKind::Rearmed as u8 {
-        return Ok(Decoded::Rearmed {
-            socket: record.socket,
-        });
-    }
-    let event = Event {
+    Ok(Event {
         time: Duration::from_nanos(record.time_ns),
         socket: record.socket,
         netns: record.tuple.netns,
@@ -82,11 +64,6 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         } else {
             Some(Arc::new(capture::capture(behind).ok_or_else(length)?))
         },
-    };
-    Ok(if unarmed {
-        Decoded::Unarmed(event)
-    } else {
-        Decoded::Event(event)
     })
 }
 
@@ -97,7 +74,6 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
     const STATE: u8 = RecordKind::State as u8;
     const TIME_WAIT: u8 = RecordKind::TimeWait as u8;
     const RELEASED: u8 = RecordKind::Released as u8;
-    const UNARMED: u8 = RecordKind::Unarmed as u8;
     let first = Duration::from_nanos(record.first_ns);
     let has = |bit| record.flags & bit != 0;
     Ok(match record.kind {
@@ -126,7 +102,7 @@ fn kind(record: &Record) -> Result<Kind, DecodeError> {
         TIME_WAIT => Kind::TimeWait {
             substate: TcpState::from_number(record.to),
         },
-        RELEASED | UNARMED => Kind::Released {
+        RELEASED => Kind::Released {
             held: first,
             time_wait: has(flag::HAD_TIME_WAIT).then(|| Duration::from_nanos(record.second_ns)),
             reason: release(record.reason),
@@ -195,16 +171,11 @@ fn release(reason: u8) -> Release {
 }
 
 fn owner(record: &Record) -> Owner {
-    let comm = record.owner.comm;
-    let end = comm
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(comm.len());
     Owner {
         pid: record.owner.tgid,
         tid: record.owner.tid,
         uid: record.owner.uid,
-        comm: comm[..end].to_vec(),
+        comm: Comm::new(&record.owner.comm),
         cgroup: record.owner.cgroup,
         start: record.owner.start,
     }

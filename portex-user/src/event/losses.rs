@@ -39,7 +39,8 @@ pub struct RingFull {
     pub time_wait: u64,
     /// `released` events.
     pub released: u64,
-    /// Each: a `released` event that was told should have been taken back.
+    /// Of recordings of earlier versions. Each: a `released` event that was told should have been taken
+    /// back.
     pub rearmed: u64,
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn connect() -> Event {
             pid: 10,
             tid: 11,
             uid: 1000,
-            comm: b"curl".to_vec(),
+            comm: b"curl".into(),
             cgroup: 7,
             start: 1_234,
         },

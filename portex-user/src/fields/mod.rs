@@ -1,8 +1,10 @@
 //! The table of fields: names, widths and help, one for every output that shows them.
 
+mod cost;
 mod snapshot;
 mod top;
 
+pub use cost::{CostField, OWN_COST};
 pub use snapshot::{
     BIND_POOLS, FAILURES, FailureColumn, PROCESSES, PoolColumn, ProcessColumn, SPACES,
     SPARE_FAILURE_COLUMNS, SPARE_POOL_COLUMNS, SPARE_PROCESS_COLUMNS, SPARE_SPACE_COLUMNS,

@@ -10,7 +10,7 @@ use std::{
 
 use netlink_packet_core::NlasIterator;
 
-use super::row::Row;
+use super::row::{Row, TIMER_TIME_WAIT};
 
 /// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h).
 const BY_FAMILY: u16 = 20;
@@ -85,7 +85,10 @@ pub(super) fn parse(payload: &[u8]) -> Option<Row> {
         state,
         timer,
         expires: Duration::from_millis(u32::from_ne_bytes(expires).into()),
-        v6only: v6only(attributes),
+        // TIME_WAITs come in great numbers, and with other attributes only.
+        v6only: (timer != TIMER_TIME_WAIT)
+            .then(|| v6only(attributes))
+            .flatten(),
         inode: u32::from_ne_bytes(inode),
     })
 }
@@ -171,6 +174,7 @@ mod tests {
     fn v6only_is_an_attribute() {
         let one = Ipv6Addr::LOCALHOST.octets();
         let mut bytes = message(AF_INET6, &one, &one);
+        bytes[1..3].copy_from_slice(&[10, 0]); // it listens
         bytes.extend([5, 0, 8, 0, 1, 0, 0, 0]);
         assert_eq!(parse(&bytes).expect("whole").v6only, None);
         bytes.extend([5, 0, 11, 0, 1]);

@@ -35,6 +35,9 @@ struct Holder {
 impl Owners {
     /// The process that has a socket open; of several the one that began first.
     pub(super) fn of(&self, inode: u32) -> Option<Arc<Process>> {
+        if inode == 0 {
+            return None; // a TIME_WAIT, or an orphan
+        }
         let holder = self.holders.get(&inode)?;
         Some(Arc::clone(&holder.process))
     }

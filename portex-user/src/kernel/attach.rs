@@ -126,18 +126,24 @@ impl Attacher<'_> {
         Ok(off)
     }
 
-    /// Tells the kernel programs by which function to know the timers of TIME_WAITs. Reading all
+    /// Tells the kernel programs by which functions to know the timers of TIME_WAITs. Reading all
     /// symbols takes a while, so it is left to the way that needs it. False where they are hidden.
     fn tell_tw_timers(&mut self) -> Result<bool, String> {
-        let Some(address) = facts::symbol_address("tw_timer_handler") else {
+        let Some([handler, deschedule]) =
+            facts::functions(["tw_timer_handler", "inet_twsk_deschedule_put"])
+        else {
             return Ok(false);
         };
-        let map = self.ebpf.map_mut("TW_TIMER_HANDLER");
-        let map = map.ok_or("the object file has no map TW_TIMER_HANDLER")?;
-        let mut handler = Array::try_from(map).map_err(|error| error.to_string())?;
-        handler
-            .set(0, address, 0)
-            .map_err(|error| error.to_string())?;
+        let map = self.ebpf.map_mut("SYMBOLS");
+        let map = map.ok_or("the object file has no map SYMBOLS")?;
+        let mut symbols = Array::try_from(map).map_err(|error| error.to_string())?;
+        // In the order of the slots in portex-ebpf's `symbol`.
+        let addresses = [handler.start, deschedule.start, deschedule.end];
+        for (slot, address) in (0_u32..).zip(addresses) {
+            symbols
+                .set(slot, address, 0)
+                .map_err(|error| error.to_string())?;
+        }
         Ok(true)
     }
 

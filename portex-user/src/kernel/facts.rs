@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Read as _},
+    ops::Range,
     path::Path,
 };
 
@@ -160,24 +161,63 @@ pub fn perf_event_paranoid() -> String {
         .map_or_else(|_| "an unknown value".into(), |text| text.trim().to_owned())
 }
 
-/// Addresses of kernel symbols come from `/proc/kallsyms`, which shows zeros without CAP_SYSLOG.
-pub fn symbol_address(name: &str) -> Option<u64> {
+/// Functions of the kernel, without its modules', from `/proc/kallsyms`: it shows zeros without
+/// CAP_SYSLOG. All of them, or `None`.
+pub fn functions<const COUNT: usize>(names: [&str; COUNT]) -> Option<[Range<u64>; COUNT]> {
     let symbols = File::open("/proc/kallsyms").ok()?;
-    find_symbol(BufReader::with_capacity(1 << 16, symbols), name)
+    find_functions(BufReader::with_capacity(1 << 16, symbols), names)
 }
 
-fn find_symbol(symbols: impl BufRead, name: &str) -> Option<u64> {
-    symbols.lines().map_while(Result::ok).find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let (address, _kind, symbol) = (words.next()?, words.next()?, words.next()?);
-        // A symbol of a module has the module's name behind it; ours are built in.
-        if symbol != name || words.next().is_some() {
+/// They end where the next one begins: the kernel lists its own in the order of addresses, then those
+/// of modules.
+fn find_functions<const COUNT: usize>(
+    mut symbols: impl BufRead,
+    names: [&str; COUNT],
+) -> Option<[Range<u64>; COUNT]> {
+    let mut found = [const { 0..0_u64 }; COUNT];
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if !matches!(symbols.read_until(b'\n', &mut line), Ok(1..)) {
             return None;
         }
-        u64::from_str_radix(address, 16)
-            .ok()
-            .filter(|&address| address != 0)
-    })
+        // A symbol of a module has the module's name behind it.
+        let Some(symbol) = Symbol::parse(&line) else {
+            continue;
+        };
+        for (range, name) in found.iter_mut().zip(&names) {
+            if range.start == 0 && symbol.name == name.as_bytes() {
+                range.start = symbol.address;
+            } else if range.start != 0 && range.end == 0 && symbol.address > range.start {
+                range.end = symbol.address;
+            }
+        }
+        if found.iter().all(|range| range.end != 0) {
+            return Some(found);
+        }
+    }
+}
+
+/// A line of `/proc/kallsyms`, of the kernel itself.
+struct Symbol<'a> {
+    address: u64,
+    name: &'a [u8],
+}
+
+impl<'a> Symbol<'a> {
+    /// `ffffffff81000000 T name`; `None` of modules' and hidden ones.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let (address, rest) = line.split_at_checked(16)?;
+        // A blank, the type, a blank.
+        let name = rest.get(3..)?;
+        if name.contains(&b'\t') {
+            return None;
+        }
+        let address = str::from_utf8(address).ok()?;
+        let address = u64::from_str_radix(address, 16).ok()?;
+        (address != 0).then_some(Self { address, name })
+    }
 }
 
 #[cfg(test)]
@@ -237,16 +277,29 @@ mod tests {
     }
 
     #[test]
-    fn symbols_hidden_or_of_modules_are_no_address() {
-        let symbols = "ffffffff82008a00 t __pfx_tw_timer_handler\n\
-                       ffffffff81000000 t tw_timer_handler\t[other]\n\
+    fn functions_end_where_the_next_one_begins() {
+        let symbols = "ffffffff81000000 t tw_timer_handler\t[other]\n\
+                       ffffffff820089e0 t __pfx_tw_timer_handler\n\
                        ffffffff820089f0 t tw_timer_handler\n\
-                       0000000000000000 t hidden\n";
+                       ffffffff820089f0 t alias\n\
+                       ffffffff82008a50 T put\n\
+                       ffffffff82008b00 t next\n";
+        let find = |names| find_functions(symbols.as_bytes(), names);
         assert_eq!(
-            find_symbol(symbols.as_bytes(), "tw_timer_handler"),
-            Some(0xffff_ffff_8200_89f0)
+            find(["tw_timer_handler", "put"]),
+            Some([
+                0xffff_ffff_8200_89f0..0xffff_ffff_8200_8a50,
+                0xffff_ffff_8200_8a50..0xffff_ffff_8200_8b00
+            ])
         );
-        assert_eq!(find_symbol(symbols.as_bytes(), "hidden"), None);
-        assert_eq!(find_symbol(symbols.as_bytes(), "absent"), None);
+        assert_eq!(find(["tw_timer_handler", "absent"]), None);
+        assert_eq!(find(["next", "put"]), None, "nothing behind it");
+    }
+
+    #[test]
+    fn hidden_addresses_are_none() {
+        let hidden = "0000000000000000 t put\n0000000000000000 t next\n";
+        assert_eq!(find_functions(hidden.as_bytes(), ["put"]), None);
+        assert_eq!(find_functions(&b"\xff\xfe\nshort\n"[..], ["put"]), None);
     }
 }

@@ -1,14 +1,14 @@
 //! What was lost, read from the kernel.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd as _;
 
 use aya::{
     maps::{MapData, PerCpuArray},
     programs::ProgramFd,
 };
-use aya_obj::generated::{bpf_cmd, bpf_prog_info};
 use portex_common::{Loss, RecordKind, loss::SLOTS};
 
+use super::program_info;
 use crate::event::{Losses, RingFull};
 
 /// Reads the per-CPU counters, summed over the CPUs.
@@ -29,8 +29,8 @@ pub(super) fn read(lost: &PerCpuArray<MapData, u64>, programs: &[&ProgramFd]) ->
             bind_failed: kind(RecordKind::BindFailed),
             state: kind(RecordKind::State),
             time_wait: kind(RecordKind::TimeWait),
-            released: kind(RecordKind::Released) + kind(RecordKind::Unarmed),
-            rearmed: kind(RecordKind::Rearmed),
+            released: kind(RecordKind::Released),
+            rearmed: 0,
         },
         table_full: other(Loss::TableFull),
         calls_full: other(Loss::CallsFull),
@@ -42,33 +42,8 @@ pub(super) fn read(lost: &PerCpuArray<MapData, u64>, programs: &[&ProgramFd]) ->
     }
 }
 
-/// The part of `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
-#[repr(C)]
-struct InfoAttr {
-    fd: u32,
-    len: u32,
-    info: u64,
-}
-
 /// Runs of a program that the kernel skipped, since it (a kprobe: since any kprobe's) was running on
 /// that CPU. Counted for trampolines from 5.12 on, for others only by later kernels.
 fn skipped(program: &ProgramFd) -> u64 {
-    // SAFETY: it is made of integers; all zeros is valid.
-    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
-    let mut attr = InfoAttr {
-        fd: program.as_fd().as_raw_fd().cast_unsigned(),
-        len: u32::try_from(size_of_val(&info)).unwrap_or(0),
-        info: (&raw mut info).addr() as u64,
-    };
-    // SAFETY: both structs live through the call, are of the sizes given, and zero where the kernel reads, so that the
-    // kernel is given no buffers for the variable parts.
-    let code = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            bpf_cmd::BPF_OBJ_GET_INFO_BY_FD,
-            &raw mut attr,
-            size_of::<InfoAttr>(),
-        )
-    };
-    if code == 0 { info.recursion_misses } else { 0 }
+    program_info::read(program.as_fd()).map_or(0, |info| info.recursion_misses)
 }

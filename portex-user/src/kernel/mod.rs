@@ -6,16 +6,20 @@
 //! * `attach`: takes the first way that works
 //! * `session`: loads, attaches, detaches
 //! * `ring` and `loss`: records, and what was lost of them
+//! * `meter`: run time of the programs; `program_info` and `fdinfo`: what the kernel tells of programs and maps
 //! * `walker`: looks through the tables of ports
 
 mod attach;
 mod btf;
 mod error;
 pub mod facts;
+mod fdinfo;
 mod layout;
 mod loss;
+mod meter;
 mod privileges;
 mod probes;
+mod program_info;
 mod ring;
 mod session;
 mod tracefs;
@@ -23,6 +27,7 @@ mod walker;
 
 pub use attach::{Attached, Off};
 pub use error::Error;
+pub use meter::{Meter, Metered};
 pub use probes::Way;
 pub use ring::Ring;
 pub use session::{Options, Session, Stacks};

@@ -211,7 +211,6 @@ pub(super) static PROBES: &[Probe] = &[
 
     probe!(Tracepoint Kind::RawTracepoint, "timer_expire_entry" => "timer_expire_entry" &["timer_expire_entry"], Successes, false, TIMER, TW_END),
     probe!(Tracepoint Kind::RawTracepoint, "timer_cancel" => "timer_cancel" &["timer_cancel"], Successes, false, TIMER, TW_END),
-    probe!(Tracepoint Kind::RawTracepoint, "timer_start" => "timer_start" &["timer_start"], Successes, false, TIMER, TIME_WAIT),
     probe!(Tracepoint Kind::RawTracepoint, "tcp_destroy_sock" => "tcp_destroy_sock" &["tcp_destroy_sock"], Always, false, &[], "the release of ports bound by number"),
     probe!(Tracepoint Kind::Tracepoint("syscalls"), "sys_exit_bind" => "sys_exit_bind" &["sys_exit_bind"], Always, false, SOCK_OF_FD, BIND),
     probe!(Tracepoint Kind::Tracepoint("syscalls"), "sys_exit_listen" => "sys_exit_listen" &["sys_exit_listen"], Always, false, SOCK_OF_FD, LISTEN),
@@ -222,7 +221,8 @@ pub(super) static PROBES: &[Probe] = &[
     probe!(Tracepoint Kind::RawTracepoint, "inet_sock_set_state" => "inet_sock_set_state" &["inet_sock_set_state"], Always, true, &[], SEARCH),
 ];
 
-/// The hooks that follow the timers of TIME_WAITs: they are of use only together.
+/// The hooks that follow the timers of TIME_WAITs: they are of use only together, and with what tells
+/// these timers from others.
 pub(super) fn is_timer(probe: &Probe) -> bool {
     probe.hook.starts_with("timer_")
 }

@@ -13,7 +13,7 @@ use portex_common::Settings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
-    Error, Ring, Way,
+    Error, Meter, Ring, Way,
     attach::{Attached, Attacher, chain, unload},
     btf::Btf,
     facts::{self, Facts, Version},
@@ -158,14 +158,22 @@ impl Session {
 
     /// What was lost so far.
     pub fn losses(&self) -> Losses {
-        let programs: Vec<&ProgramFd> = self
-            .ebpf
-            .programs()
-            .filter_map(|(_, program)| program.fd().ok())
-            .collect();
-        let mut losses = loss::read(&self.lost, &programs);
+        let mut losses = loss::read(&self.lost, &self.loaded());
         losses.skipped += self.skipped_before;
         losses
+    }
+
+    /// Measures run time of the programs, on a thread of its own that keeps the capabilities which that
+    /// takes. It must be dropped before [`Self::detach`].
+    pub fn meter(&self) -> io::Result<Meter> {
+        Meter::start(&self.loaded())
+    }
+
+    fn loaded(&self) -> Vec<&ProgramFd> {
+        let programs = self.ebpf.programs();
+        programs
+            .filter_map(|(_, program)| program.fd().ok())
+            .collect()
     }
 
     /// Passes on what the kernel programs had to say about themselves.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::usage::Usage;
+use super::Costs;
 use crate::{
     attribution::{Snapshot, snapshot::SpaceKey},
     clock::Clock,
@@ -39,7 +39,8 @@ pub struct Origin {
 pub struct Frames {
     origin: Origin,
     filter: Filter,
-    usage: Usage,
+    /// What portex itself costs; `None`: nothing is traced.
+    costs: Option<Costs>,
     /// Events and time of the frame before.
     before: Option<(u64, Duration)>,
     /// What the latest scan could not see.
@@ -62,13 +63,22 @@ impl Frames {
             notes: origin.notes.clone().into(),
             origin,
             filter,
-            usage: Usage::default(),
+            costs: None,
             before: None,
             unseen: Vec::new(),
             interval,
             focus: None,
             recorded: None,
             replay: None,
+        }
+    }
+
+    /// The same, telling what portex itself costs.
+    #[must_use]
+    pub fn with_costs(self, costs: Costs) -> Self {
+        Self {
+            costs: Some(costs),
+            ..self
         }
     }
 
@@ -145,11 +155,7 @@ impl Frames {
             time: origin.clock.timestamp(now),
             uptime: now.saturating_sub(origin.began),
             events_per_s,
-            cpu: if origin.replayed {
-                None
-            } else {
-                self.usage.share(now)
-            },
+            own_cost: self.costs.as_mut().map(|costs| costs.since_before(now)),
             interval: self.interval,
             replay: self.replay.map(|(speed, ended)| Replay {
                 position: now.saturating_sub(origin.began),

@@ -4,8 +4,9 @@
 //! * `on_screen`: the audience that shows frames on the screen and answers what it asks for
 //! * `printed`: the audience that prints them
 //! * `view`: one of the two; `recorded`: with a recording beside it
-//! * `usage`: what portex itself costs
+//! * `costs`: what portex itself costs; `usage`: processor time and memory of the process
 
+mod costs;
 mod frames;
 mod on_screen;
 mod printed;
@@ -13,6 +14,7 @@ mod recorded;
 mod usage;
 mod view;
 
+pub use costs::Costs;
 pub use frames::{Frames, Origin};
 pub use on_screen::OnScreen;
 pub use printed::{Form, Printed};

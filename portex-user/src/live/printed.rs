@@ -81,6 +81,7 @@ impl<W: Write> Printed<W> {
             attach: status.attach.as_deref(),
             time: status.time,
             uptime: status.uptime,
+            own_cost: status.own_cost,
         };
         match &self.form {
             Form::Json => snapshot::json(&mut self.out, &frame.snapshot, &about)?,

@@ -1,6 +1,6 @@
-//! What portex itself costs.
+//! Processor time and memory of this process.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 /// Processor time of this process between two readings.
 #[derive(Debug, Default)]
@@ -21,6 +21,13 @@ impl Usage {
     }
 }
 
+/// Resident set of this process, in bytes (`/proc/self/statm`, proc_pid_statm(5)).
+pub(super) fn rss_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(u64::try_from(rustix::param::page_size()).ok()?)
+}
+
 fn used() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(
@@ -32,6 +39,17 @@ fn used() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_is_touched_is_resident() {
+        const MORE: usize = 64 << 20;
+        let before = rss_bytes().expect("/proc");
+        let touched = vec![1_u8; MORE];
+        let after = rss_bytes().expect("/proc");
+        assert_eq!(std::hint::black_box(&touched).len(), MORE);
+        // Other tests on other threads may give back some.
+        assert!(after > before + (16 << 20), "{before}, then {after}");
+    }
 
     #[test]
     fn work_shows_and_the_first_reading_says_nothing() {

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{ENTRY_HEAD, Header, bounds, nanos};
 use crate::{
-    decode::{Decoded, decode, encode},
+    decode::{decode, encode},
     event::{Event, Losses},
     found::{Found, Sight},
     input::Input,
@@ -219,10 +219,7 @@ fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
     }
     records
         .map(|record| match decode(record) {
-            Ok(Decoded::Event(event)) => bounds::event(&event).map(|()| event),
-            Ok(Decoded::Unarmed(_) | Decoded::Rearmed { .. }) => {
-                Err("an event that is not settled".into())
-            }
+            Ok(event) => bounds::event(&event).map(|()| event),
             Err(error) => Err(error.to_string().into()),
         })
         .collect()

@@ -154,7 +154,7 @@ fn found() -> Vec<Found> {
         pid: 10,
         start: 1_234,
         uid: 1_000,
-        comm: b"c\xffurl".to_vec(),
+        comm: b"c\xffurl".into(),
         cgroup: Some("/system.slice".into()),
     };
     vec![

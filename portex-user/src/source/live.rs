@@ -11,7 +11,7 @@ use super::{
     order::{HOLD, Order},
 };
 use crate::{
-    decode::{Decoded, decode},
+    decode::decode,
     event::{Event, Losses, Owner},
     inventory::cgroups::Cgroups,
     kernel::{Ring, Session},
@@ -89,13 +89,13 @@ impl Live {
             };
             rest = behind;
             match decode(sample) {
-                Ok(decoded) => {
-                    if let (Some(early), Decoded::Event(event)) = (&mut self.early, &decoded)
+                Ok(event) => {
+                    if let Some(early) = &mut self.early
                         && event.capture.is_some()
                     {
                         early(&event.owner);
                     }
-                    self.order.push(decoded);
+                    self.order.push(event);
                 }
                 Err(error) => {
                     self.undecodable += 1;

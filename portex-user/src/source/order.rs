@@ -5,21 +5,15 @@
 
 use std::time::Duration;
 
-use crate::{decode::Decoded, event::Event};
+use crate::event::Event;
 
 /// How long an event is held back: far longer than a kernel program runs.
 pub(super) const HOLD: Duration = Duration::from_millis(10);
 
-struct Pending {
-    event: Event,
-    /// Stands only if no [`Decoded::Rearmed`] takes it back.
-    unarmed: bool,
-}
-
 /// Events that are held back.
 #[derive(Default)]
 pub(super) struct Order {
-    pending: Vec<Pending>,
+    pending: Vec<Event>,
     /// Time of the record that was taken last.
     latest: Duration,
     /// Time of the event that was released last.
@@ -27,18 +21,9 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn push(&mut self, decoded: Decoded) {
-        let (event, unarmed) = match decoded {
-            Decoded::Event(event) => (event, false),
-            Decoded::Unarmed(event) => (event, true),
-            Decoded::Rearmed { socket } => {
-                self.pending
-                    .retain(|pending| !(pending.unarmed && pending.event.socket == socket));
-                return;
-            }
-        };
+    pub(super) fn push(&mut self, event: Event) {
         self.latest = event.time;
-        self.pending.push(Pending { event, unarmed });
+        self.pending.push(event);
     }
 
     /// Time of the record that was taken last.
@@ -53,13 +38,10 @@ impl Order {
     /// Appends the events up to this time, in order.
     pub(super) fn release(&mut self, up_to: Duration, events: &mut Vec<Event>) {
         // Stable, and fast on what is nearly sorted.
-        self.pending.sort_by_key(|pending| pending.event.time);
-        let ready = self
-            .pending
-            .partition_point(|pending| pending.event.time <= up_to);
+        self.pending.sort_by_key(|event| event.time);
+        let ready = self.pending.partition_point(|event| event.time <= up_to);
         let released = &mut self.released;
-        events.extend(self.pending.drain(..ready).map(|pending| {
-            let mut event = pending.event;
+        events.extend(self.pending.drain(..ready).map(|mut event| {
             // Its program was preempted for longer than events are held back: it comes late, and
             // gets the time of the one before it, so that time never goes back.
             event.time = event.time.max(*released);
@@ -74,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Kind, samples};
+    use crate::event::samples;
 
     fn at(nanos: u64, socket: u64) -> Event {
         let mut event = samples::connect();
@@ -93,7 +75,7 @@ mod tests {
     fn neighbours_are_put_right_and_the_young_held_back() {
         let mut order = Order::default();
         for (nanos, socket) in [(20, 2), (10, 1), (30, 3), (40, 4)] {
-            order.push(Decoded::Event(at(nanos, socket)));
+            order.push(at(nanos, socket));
         }
         assert_eq!(released(&mut order, 30), [1, 2, 3]);
         assert!(!order.is_empty());
@@ -104,30 +86,13 @@ mod tests {
     #[test]
     fn time_never_goes_back() {
         let mut order = Order::default();
-        order.push(Decoded::Event(at(20, 1)));
+        order.push(at(20, 1));
         let mut events = Vec::new();
         order.release(Duration::MAX, &mut events);
-        order.push(Decoded::Event(at(10, 2)));
+        order.push(at(10, 2));
         order.release(Duration::MAX, &mut events);
         let times: Vec<_> = events.iter().map(|event| event.time.as_nanos()).collect();
         assert_eq!(times, [20, 20]);
-    }
-
-    #[test]
-    fn a_rearmed_timer_takes_its_release_back() {
-        let mut order = Order::default();
-        order.push(Decoded::Unarmed(at(10, 1)));
-        order.push(Decoded::Unarmed(at(11, 2)));
-        order.push(Decoded::Event(at(12, 1)));
-        order.push(Decoded::Rearmed { socket: 1 });
-        let mut events = Vec::new();
-        order.release(Duration::MAX, &mut events);
-        assert_eq!(
-            events.iter().map(|e| e.socket).collect::<Vec<_>>(),
-            [2, 1],
-            "the ordinary event of socket 1 stays"
-        );
-        assert!(matches!(events[1].kind, Kind::Connect { .. }));
     }
 
     proptest! {
@@ -135,7 +100,7 @@ mod tests {
         fn everything_comes_out_once_and_sorted(times in proptest::collection::vec(0_u64..1_000, 0..100)) {
             let mut order = Order::default();
             for &time in &times {
-                order.push(Decoded::Event(at(time, time)));
+                order.push(at(time, time));
             }
             let mut out = released(&mut order, 500);
             out.extend(released(&mut order, u64::MAX));

@@ -24,7 +24,7 @@ use crate::{
     call::Call,
     clock::Clock,
     escape,
-    event::{Event, Kind, Losses, Proto},
+    event::{Comm, Event, Kind, Losses, Proto},
     symbols::Place,
 };
 
@@ -45,7 +45,7 @@ struct Key {
     errno: u16,
     cause: &'static str,
     /// Of the thread; threads of one place may have several names.
-    comm: Option<Vec<u8>>,
+    comm: Option<Comm>,
     place: Option<Place>,
 }
 
@@ -53,7 +53,7 @@ struct Group {
     count: u64,
     first: Duration,
     last: Duration,
-    comm: Vec<u8>,
+    comm: Comm,
     netns: u32,
     pids: FxHashSet<u32>,
     destinations: FxHashMap<(IpAddr, u16), u64>,
@@ -187,7 +187,7 @@ impl<W: io::Write> EventView for Groups<W> {
             errno,
             cause: cause.name(),
             // Without a stack, the name is what is left to tell programs apart.
-            comm: place.is_none().then(|| event.owner.comm.clone()),
+            comm: place.is_none().then_some(event.owner.comm),
             place,
         };
         if self.by_key.len() >= MOST && !self.by_key.contains_key(&key) {
@@ -198,7 +198,7 @@ impl<W: io::Write> EventView for Groups<W> {
             count: 0,
             first: event.time,
             last: event.time,
-            comm: event.owner.comm.clone(),
+            comm: event.owner.comm,
             netns: event.netns,
             pids: FxHashSet::default(),
             destinations: FxHashMap::default(),

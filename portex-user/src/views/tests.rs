@@ -185,7 +185,7 @@ TIME            EVENT              PID COMM                 NETNS SOURCE        
 #[test]
 fn a_hostile_name_is_harmless_in_both() {
     let mut event = samples::failed();
-    event.owner.comm = b"\x1b[2J\xc2\x9b1m\xff\n".to_vec();
+    event.owner.comm = b"\x1b[2J\xc2\x9b1m\xff\n".into();
     for shown in [
         text(std::slice::from_ref(&event), false),
         json(&event, Some("/\u{9b}")),

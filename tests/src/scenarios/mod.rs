@@ -21,6 +21,7 @@ mod loss;
 mod on_screen;
 mod ordered;
 mod other_calls;
+mod own_cost;
 mod port_owners;
 mod port_space;
 mod record;
@@ -168,6 +169,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("check_levels", Body::Once(check::levels)),
     scenario("many_namespaces", Body::Once(crowd::many)),
     scenario("vanishing", Body::Once(crowd::vanishing)),
+    scenario("own_cost", Body::Alone(own_cost::run)),
     scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("record_replay", Body::Waiting(record::replay)),
     scenario("record_killed", Body::Alone(record::killed)),

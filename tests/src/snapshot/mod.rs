@@ -25,6 +25,9 @@ pub(crate) struct Snapshot {
     pub(crate) uptime_s: Option<f64>,
     pub(crate) lost: u64,
     pub(crate) dropped_samples: u64,
+    /// What portex itself costs.
+    #[serde(deserialize_with = "present")]
+    pub(crate) own_cost: Option<serde_json::Value>,
     pub(crate) spaces: Vec<Space>,
     pub(crate) processes: Vec<Process>,
     pub(crate) bind_pools: Vec<BindPool>,

@@ -3,6 +3,7 @@
 mod bind_all;
 mod binds;
 mod bound;
+mod churn;
 mod connect;
 pub(crate) mod fail_at;
 mod hand_over;
@@ -19,9 +20,10 @@ mod storm;
 mod udp_scene;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Subcommand;
 
 pub(crate) use self::pair::Pair;
@@ -75,21 +77,35 @@ enum Workload {
     Pool(pool::Args),
     /// Connects at a steady rate, until there is no port.
     Steady(steady::Args),
+    /// Connects on loopback as fast as they go, for benchmarks.
+    Churn(churn::Args),
     /// Holds the sockets that it inherited, until it ends.
     Hold,
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
     sys::die_after(LIFETIME_SECONDS);
+    let mut elsewhere = false;
     if let Some(path) = &args.netns {
         let netns = File::open(path).with_context(|| path.display().to_string())?;
+        let here = std::fs::metadata("/proc/thread-self/ns/net")?;
+        elsewhere = netns.metadata()?.ino() != here.ino();
         sys::enter_netns(&netns).context("cannot enter the network namespace")?;
     }
     if let Some(path) = &args.cgroup {
         std::fs::write(path.join("cgroup.procs"), "0").context("cannot enter the cgroup")?;
     }
+    if let Workload::Churn(args) = &args.workload {
+        // It is started by a benchmark, and talks to no scenario.
+        ensure!(
+            elsewhere,
+            "give it a network namespace by --netns: it changes settings there"
+        );
+        return churn::run(args);
+    }
     let stage = Stage::new();
     match args.workload {
+        Workload::Churn(_) => return Ok(()),
         Workload::Connect(args) => connect::run(&args, &stage),
         Workload::Prebound(args) => prebound::run(&args, &stage),
         Workload::Retry(args) => retry::run(&args, &stage),

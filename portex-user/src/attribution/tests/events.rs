@@ -115,7 +115,7 @@ fn a_reused_pid_is_another_process() {
     let mut state = watching();
     let mut other = connect(seconds(2), 6, 40_001);
     other.owner.start = 999;
-    other.owner.comm = b"wget".to_vec();
+    other.owner.comm = b"wget".into();
     tell(&mut state, [connect(seconds(1), 5, 40_000), other]);
     let picture = state.snapshot(seconds(2));
     let mut owners: Vec<_> = only(&picture)
@@ -132,10 +132,10 @@ fn a_process_without_start_is_the_one_already_known() {
     let mut state = watching();
     let mut same = connect(seconds(2), 6, 40_001);
     same.owner.start = 0;
-    same.owner.comm = b"curl-io".to_vec();
+    same.owner.comm = b"curl-io".into();
     let mut other = connect(seconds(3), 7, 40_002);
     other.owner.start = 0;
-    other.owner.comm = b"sshd".to_vec();
+    other.owner.comm = b"sshd".into();
     other.owner.cgroup = 8;
     tell(&mut state, [connect(seconds(1), 5, 40_000), same, other]);
     let picture = state.snapshot(seconds(3));

@@ -104,7 +104,7 @@ fn event(at: u64, socket: u64, port: u16, kind: Kind) -> Event {
             pid: 10,
             tid: 10,
             uid: 0,
-            comm: b"load".to_vec(),
+            comm: b"load".into(),
             cgroup: 0,
             start: 1,
         },

@@ -235,7 +235,7 @@ impl Kernel {
                 pid: sock.pid,
                 tid: sock.pid,
                 uid: 0,
-                comm: comm(sock.pid),
+                comm: comm(sock.pid)[..].into(),
                 cgroup: 0,
                 start: 100 + sock.pid,
             },

@@ -26,7 +26,7 @@ pub(super) fn connect(at: Duration, socket: u64, port: u16) -> Event {
             pid: 10,
             tid: 10,
             uid: 0,
-            comm: b"curl".to_vec(),
+            comm: b"curl".into(),
             cgroup: 7,
             start: 110,
         },

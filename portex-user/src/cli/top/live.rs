@@ -13,7 +13,7 @@ use crate::{
     input::Input,
     inventory::Look,
     kernel::{Options, Session},
-    live::{Frames, Origin, Recorded},
+    live::{Costs, Frames, Origin, Recorded},
     observe::{self, Audience as _, Model, Scanner, monotonic},
     recording::Header,
     source::{EventSource as _, Live},
@@ -54,6 +54,7 @@ pub(in crate::cli) fn live(
         // These keep the capabilities of now: they look into other namespaces and processes.
         let mut scanner = Scanner::start(look)?;
         let questions = Questions::start()?;
+        let costs = Costs::of(&session);
         session.drop_privileges()?;
         let signals = stop::signals(stop::Rest::Write)?;
         let origin = Origin {
@@ -66,7 +67,7 @@ pub(in crate::cli) fn live(
             advice: extra.advice,
             notes: options::notes(attached),
         };
-        let frames = Frames::new(origin, filter, shown.delay());
+        let frames = Frames::new(origin, filter, shown.delay()).with_costs(costs);
         let mut live = Live::new(session, ring);
         if let Some(go) = extra.go {
             go()?;

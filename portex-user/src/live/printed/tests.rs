@@ -55,6 +55,7 @@ fn printed(pace: Pace) -> Vec<String> {
                 attach: Some(&header.attach),
                 time: header.clock().timestamp(at),
                 uptime: at.saturating_sub(header.started()),
+                own_cost: None,
             };
             snapshot::json(&mut last, &snapshot, &about).expect("memory");
             assert!(view.out.ends_with(&last), "the end is that of a snapshot");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decode::{Decoded, decode},
+    decode::decode,
     event::{Losses, TcpState},
     found::{Blocked, Counters, Found, Namespace, Process, Rules, Sight, Socket, Tuple, UdpSocket},
     ports::{PortRange, PortSet},
@@ -249,7 +249,7 @@ fn found() -> impl Strategy<Value = Found> {
                         pid: u32::from(state),
                         start: 1,
                         uid: 0,
-                        comm: b"x".to_vec(),
+                        comm: b"x".into(),
                         cgroup: None,
                     })
                 }),
@@ -288,7 +288,7 @@ fn event() -> impl Strategy<Value = crate::event::Event> {
             let highest = if cfg!(target_endian = "little") { 7 } else { 0 };
             *bytes.get_mut(first + highest)? &= 0x0f;
             *bytes.get_mut(second + highest)? &= 0x0f;
-            let Ok(Decoded::Event(mut event)) = decode(&bytes) else {
+            let Ok(mut event) = decode(&bytes) else {
                 return None;
             };
             event.time = time;

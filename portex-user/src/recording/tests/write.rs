@@ -78,7 +78,7 @@ fn noise(seed: u64, count: usize) -> Vec<crate::event::Event> {
     for event in &mut noise {
         event.socket = next();
         event.owner.cgroup = next();
-        event.owner.comm = next().to_le_bytes().map(|byte| byte | 1).to_vec();
+        event.owner.comm = (&next().to_le_bytes().map(|byte| byte | 1)).into();
         event.owner.start = (next() >> 32) as u32;
         event.owner.pid = (next() >> 32) as u32;
     }

@@ -98,7 +98,7 @@ impl<S: EventSource> Explained<S> {
             {
                 let key = worker::key(&capture);
                 let job = Job {
-                    owner: event.owner.clone(),
+                    owner: event.owner,
                     at: event.time,
                     capture: Arc::clone(&capture),
                 };

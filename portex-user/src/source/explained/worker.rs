@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{
     call::Call,
     details::ProcessDetails,
-    event::{Capture, Owner},
+    event::{Capture, Comm, Owner},
     inventory::details,
     privileges,
     symbols::Symbolizer,
@@ -110,7 +110,7 @@ impl Explainer {
                 latest = process;
                 // Too busy: it will be looked up later. When the thread has ended, that shows when it
                 // is asked.
-                let _not_taken = tasks.try_send(Task::Keep(owner.clone()));
+                let _not_taken = tasks.try_send(Task::Keep(*owner));
             }
         }
     }
@@ -152,7 +152,7 @@ impl Explainer {
 struct Desk {
     symbols: Symbolizer,
     /// By id, start and name: an exec changes the name, as a rule.
-    processes: FxHashMap<(u32, u32, Vec<u8>), Arc<ProcessDetails>>,
+    processes: FxHashMap<(u32, u32, Comm), Arc<ProcessDetails>>,
 }
 
 impl Desk {
@@ -199,7 +199,7 @@ impl Desk {
         if self.processes.len() >= MOST_PROCESSES {
             self.processes.clear();
         }
-        let known = (owner.pid, owner.start, owner.comm.clone());
+        let known = (owner.pid, owner.start, owner.comm);
         Arc::clone(self.processes.entry(known).or_insert_with(|| {
             let found = details::process_since(owner.pid, owner.start);
             Arc::new(found)

@@ -9,6 +9,7 @@ use serde::{
 
 use super::{
     About,
+    cost::CostObject,
     names::Names,
     objects::{
         DriftObject, FailureObject, NamespaceObject, PoolObject, ProcessObject, SpaceObject,
@@ -58,6 +59,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("lost", &snapshot.lost)?;
         map.serialize_entry("dropped_samples", &snapshot.dropped)?;
         map.serialize_entry("hidden_namespaces", &snapshot.hidden_namespaces)?;
+        map.serialize_entry("own_cost", &about.own_cost.map(CostObject))?;
         map.serialize_entry("drift", &snapshot.drift.map(DriftObject::from))?;
         map.serialize_entry(
             "namespaces",

@@ -1,6 +1,7 @@
 //! Views of a [`Snapshot`]: one JSON object, or tables for people.
 
 pub(super) mod cells;
+mod cost;
 mod json;
 pub(super) mod names;
 pub(super) mod numbers;
@@ -15,7 +16,7 @@ pub use json::json;
 pub(in crate::views) use table::paragraph;
 pub use text::{ROWS, Tables, text};
 
-use crate::attribution::Snapshot;
+use crate::{attribution::Snapshot, cost::OwnCost};
 
 /// Where a snapshot comes from.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub struct About<'a> {
     pub time: jiff::Timestamp,
     /// How long portex has been running.
     pub uptime: Duration,
+    /// What portex itself costs; `None` when nothing is traced, and in replays.
+    pub own_cost: Option<OwnCost>,
 }
 
 impl About<'_> {

@@ -12,6 +12,7 @@ use crate::{
         BindPool, Destination, Drift, FailedCall, Failure, Holder, Namespace, Owner, Percentiles,
         Process, Rates, Snapshot, Space,
     },
+    cost::{KernelCost, OwnCost},
     event::{BindCall, Cause, Proto},
     ports::PortRange,
 };
@@ -25,6 +26,16 @@ pub(crate) fn about() -> About<'static> {
         attach: Some("tracepoint"),
         time: "2026-01-02T03:04:05.000000006Z".parse().expect("a time"),
         uptime: Duration::from_millis(5_500),
+        own_cost: Some(OwnCost {
+            cpu: Some(0.012),
+            rss_bytes: Some(37_900_000),
+            kernel: Some(KernelCost {
+                cpu: 0.0285,
+                runs_per_s: 300_000.5,
+                ns_per_run: Some(95.0),
+            }),
+            kernel_map_bytes: Some(52_428_800),
+        }),
     }
 }
 

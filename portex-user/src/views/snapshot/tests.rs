@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     attribution::snapshot::{Drift, FailedCall, Failure, Namespace, Owner, Snapshot, Space},
+    cost::{KernelCost, OwnCost},
     escape,
     event::{BindCall, Cause, Proto},
     fields,
@@ -559,6 +560,7 @@ fn a_failure_outside_of_all_calendars_is_told_all_the_same() {
 fn what_nobody_watched_is_null_in_json() {
     let about = About {
         attach: None,
+        own_cost: None,
         ..samples::about()
     };
     let snapshot = parsed(&samples::unwatched(samples::snapshot()), &about);
@@ -567,7 +569,7 @@ fn what_nobody_watched_is_null_in_json() {
             assert_eq!(object.get(name), Some(&Value::Null), "{name}");
         }
     };
-    nulls(&snapshot, &["attach", "watched_s", "drift"]);
+    nulls(&snapshot, &["attach", "watched_s", "own_cost", "drift"]);
     nulls(&snapshot, &["events", "latest_failures"]);
     let flow = [
         "connects_per_s",
@@ -580,6 +582,46 @@ fn what_nobody_watched_is_null_in_json() {
     nulls(&snapshot["spaces"][0], &["exhausts_in_s", "need"]);
     nulls(&snapshot["processes"][0], &flow);
     nulls(&snapshot["bind_pools"][0], &["failures", "failures_per_s"]);
+}
+
+#[test]
+fn own_cost_tells_what_is_known() {
+    let told = |cost: OwnCost| {
+        let about = About {
+            own_cost: Some(cost),
+            ..samples::about()
+        };
+        parsed(&samples::snapshot(), &about)["own_cost"].clone()
+    };
+    let all = told(samples::about().own_cost.expect("measured"));
+    let expected = serde_json::json!({
+        "cpu": 0.012,
+        "rss_bytes": 37_900_000,
+        "kernel_cpu": 0.0285,
+        "kernel_runs_per_s": 300_000.5,
+        "kernel_ns_per_run": 95.0,
+        "kernel_map_bytes": 52_428_800,
+    });
+    assert_eq!(all, expected);
+    let nothing = told(OwnCost::default());
+    let object = nothing.as_object().expect("an object");
+    assert_eq!(object.len(), 6);
+    assert!(object.values().all(Value::is_null), "{nothing}");
+    let idle = told(OwnCost {
+        kernel: Some(KernelCost {
+            cpu: 0.0,
+            runs_per_s: 0.0,
+            ns_per_run: None,
+        }),
+        ..OwnCost::default()
+    });
+    assert_eq!(idle["kernel_cpu"], 0.0);
+    assert_eq!(idle["kernel_runs_per_s"], 0.0);
+    assert!(idle["kernel_ns_per_run"].is_null(), "{idle}");
+    assert_eq!(
+        fields::help(fields::OWN_COST).lines().count(),
+        fields::OWN_COST.len()
+    );
 }
 
 #[test]

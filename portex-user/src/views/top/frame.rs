@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
     attribution::snapshot::{PortMap, Snapshot, SpaceKey},
+    cost::OwnCost,
     details::ProcessDetails,
 };
 
@@ -33,9 +34,8 @@ pub struct Status {
     pub uptime: Duration,
     /// Events per second since the frame before.
     pub events_per_s: f64,
-    /// Processor time of portex since the frame before, as a share of one processor; `None` in a
-    /// replay.
-    pub cpu: Option<f64>,
+    /// What portex itself costs: since the frame before, or the latest that is known; `None` in a replay.
+    pub own_cost: Option<OwnCost>,
     /// Between frames.
     pub interval: Duration,
     /// Of a replay: where it stands.

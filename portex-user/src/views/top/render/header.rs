@@ -8,7 +8,9 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::paint;
 use crate::{
     attribution::snapshot::Space,
+    cost::OwnCost,
     escape,
+    fields::CostField,
     views::{
         snapshot::{
             names,
@@ -25,6 +27,13 @@ use crate::{
 const GAUGE: u16 = 20;
 /// What of the route is worth more than more words.
 const ROUTE: usize = 48;
+
+/// What the parts of [`own`] are called, for the help.
+pub(super) const OWN_COST: [(&str, CostField); 3] = [
+    ("own CPU", CostField::Cpu),
+    ("BPF", CostField::KernelCpu),
+    ("RSS", CostField::Rss),
+];
 
 /// A line of the header: the higher, the later it is left out.
 struct Line {
@@ -164,8 +173,8 @@ fn state(top: &Top, frame: &Frame) -> Vec<(String, Style)> {
         format!("{} events/s", rate(status.events_per_s)),
         Style::new(),
     ));
-    if let Some(share) = status.cpu {
-        parts.push((format!("own CPU {:.1}%", share * 100.0), Style::new()));
+    if let Some(cost) = &status.own_cost {
+        parts.extend(own(cost).map(|text| (text, Style::new())));
     }
     // What has no room is not shown by halves.
     let mut room = usize::from(top.size.0);
@@ -184,6 +193,17 @@ fn state(top: &Top, frame: &Frame) -> Vec<(String, Style)> {
         }
     }
     parts
+}
+
+/// What portex itself costs: the process, its programs in the kernel, memory of the process.
+fn own(cost: &OwnCost) -> impl Iterator<Item = String> {
+    let percent = |share: f64| format!("{:.1}%", share * 100.0);
+    let parts = [
+        cost.cpu.map(|share| format!("own CPU {}", percent(share))),
+        cost.kernel.map(|of| format!("BPF {}", percent(of.cpu))),
+        cost.rss_bytes.map(|bytes| format!("RSS {}B", count(bytes))),
+    ];
+    parts.into_iter().flatten()
 }
 
 /// An interval: `250ms`, `2s`.

@@ -1,10 +1,10 @@
-//! The help: keys, columns of the list, and what portex could not do or see.
+//! The help: keys, columns of the list, what portex costs, and what portex could not do or see.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::paint;
+use super::{header::OWN_COST, paint};
 use crate::{
-    escape,
+    escape, fields,
     views::{
         snapshot::names::width,
         top::{
@@ -58,6 +58,17 @@ pub(in crate::views::top) fn lines(top: &Top) -> Vec<Line> {
     lines.push(Line::title(&format!("Columns of {title}")));
     for (heading, _, help) in with_list!(top.view, columns()) {
         put(&mut lines, heading, KEYS, help, room);
+    }
+    lines.push(Line::title("Own cost, in the header"));
+    for (name, column) in OWN_COST {
+        let field = fields::OWN_COST.iter().find(|field| field.column == column);
+        put(
+            &mut lines,
+            name,
+            KEYS,
+            field.map_or("", |field| field.help),
+            room,
+        );
     }
     lines
 }

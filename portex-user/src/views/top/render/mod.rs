@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header    portex on HOST, kernel, how attached, uptime, time of day
-//!           events, losses, own CPU share, interval or PAUSED, recording, replay
+//!           events, losses, own cost, interval or PAUSED, recording, replay
 //!           ███████ the most endangered space in words
 //!           advice
 //! tabs      1 Spaces  2 Processes  3 Failures  4 Namespaces  5 Bind pools   filter, order

@@ -34,7 +34,7 @@ pub(super) fn status() -> Status {
         time: samples::about().time,
         uptime: Duration::from_secs(3_723),
         events_per_s: 1_234.5,
-        cpu: Some(0.012),
+        own_cost: samples::about().own_cost,
         interval: Duration::from_secs(1),
         replay: None,
         recorded: None,

@@ -103,7 +103,7 @@ fn header_says_what_is_missing() {
     top.update(Message::Frame(Box::new(frame.clone())));
     press(&mut top, "p");
     insta::assert_snapshot!("header_live", screens(top));
-    frame.status.cpu = None;
+    frame.status.own_cost = None;
     frame.status.replay = Some(Replay {
         position: std::time::Duration::from_secs(75),
         speed: 10.0,
@@ -112,6 +112,29 @@ fn header_says_what_is_missing() {
     let mut top = blank(SIZE, Theme::default());
     top.update(Message::Frame(Box::new(frame)));
     insta::assert_snapshot!("header_replay", screens(top));
+}
+
+#[test]
+fn own_cost_goes_first_where_room_is_scarce() {
+    let at = |width: u16| {
+        let shown = screen(&showing(samples::busy(), (width, 24)));
+        shown
+            .lines()
+            .nth(1)
+            .expect("a second line")
+            .trim_end()
+            .to_owned()
+    };
+    let all = "every 1s  lost 0  1234 events/s  own CPU 1.2%  BPF 2.9%  RSS 37MB";
+    assert_eq!(at(80), all);
+    for (width, without) in [
+        (64, "  RSS 37MB"),
+        (54, "  BPF 2.9%"),
+        (40, "  own CPU 1.2%"),
+    ] {
+        let end = all.find(without).expect("part of it");
+        assert_eq!(at(width), &all[..end], "{width}");
+    }
 }
 
 #[test]
