@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{confine, runner, workload};
+use crate::{confine, netns, runner, workload};
 
 #[derive(Parser)]
 #[command(about = "Scenarios that run the real portex against a real kernel")]
@@ -24,6 +24,9 @@ enum Command {
     /// Run a command with something taken away from it.
     #[command(hide = true)]
     Confine(confine::Args),
+    /// Hold a new network namespace.
+    #[command(hide = true)]
+    Netns,
 }
 
 #[derive(clap::Args)]
@@ -65,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Host(args) => runner::run(&args),
         Command::Workload(args) => finish(workload::run(args)),
         Command::Confine(args) => finish(confine::run(&args)),
+        Command::Netns => finish(netns::hold()),
     }
 }
 

@@ -126,3 +126,13 @@ impl NetNs {
         })
     }
 }
+
+/// Holds a new namespace until standard input ends, for processes that enter it by `/proc/PID/ns/net`.
+/// Its inode is the line of output.
+pub(crate) fn hold() -> Result<()> {
+    let netns = NetNs::new()?;
+    sys::enter_netns(&netns.file).context("cannot enter it")?;
+    println!("{}", netns.inode);
+    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    Ok(())
+}

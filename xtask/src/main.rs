@@ -1,5 +1,6 @@
 //! Developer commands of portex: everything that a desk or a CI machine runs.
 
+mod bench;
 mod binaries;
 mod counts;
 mod ebpf;
@@ -37,6 +38,8 @@ enum Command {
     Vm(vm::Args),
     /// Run the scenarios on this machine's kernel, as root.
     Host(host::Args),
+    /// Measure portex beside Debian's tracers and listers, on one workload, as root.
+    Bench(bench::Args),
     /// Check everything: format, lints, unit tests, objects, scenarios.
     Test(test::Args),
     /// Draw the pictures of docs/ anew, from a real run of `portex demo`, as root.
@@ -50,6 +53,7 @@ fn run(cli: &Cli) -> Result<Counts> {
         Command::BuildEbpf(args) => ebpf::run(&workspace, args),
         Command::Vm(args) => vm::run(&workspace, args),
         Command::Host(args) => host::run(&workspace, args),
+        Command::Bench(args) => bench::run(&workspace, args),
         Command::Test(args) => Ok(test::run(&workspace, args)),
         Command::Picture(args) => picture::run(&workspace, args),
     }

@@ -28,9 +28,12 @@ pub(super) struct Ending {
 /// The latest of them.
 #[derive(Debug, Default)]
 pub(super) struct Closed {
-    order: VecDeque<(Key, u16, u64)>,
-    /// The latest of each tuple.
+    order: VecDeque<(Key, u16, Ending)>,
+    /// The latest of each tuple: only scans look for one, so that what came since is put in by the next
+    /// search.
     known: FxHashMap<(Key, u16), Ending>,
+    /// How many of the order's last ones are not in `known`.
+    unknown: usize,
 }
 
 impl Closed {
@@ -39,20 +42,31 @@ impl Closed {
         let before = ending
             .at
             .saturating_sub(clock::nanos(TIME_WAIT) + 2 * SLACK);
-        while let Some(&(key, port, at)) = self.order.front()
-            && (at < before || self.order.len() >= MOST)
+        while let Some((key, port, first)) = self.order.front()
+            && (first.at < before || self.order.len() >= MOST)
         {
-            self.order.pop_front();
-            if self.known.get(&(key, port)).is_some_and(|end| end.at == at) {
-                self.known.remove(&(key, port));
+            let tuple = (*key, *port);
+            if self.known.get(&tuple).is_some_and(|end| end == first) {
+                self.known.remove(&tuple);
             }
+            self.order.pop_front();
         }
-        self.order.push_back((key, port, ending.at));
-        self.known.insert((key, port), ending);
+        self.order.push_back((key, port, ending));
+        self.unknown = (self.unknown + 1).min(self.order.len());
     }
 
     /// The connection whose minisocket that is, by when it began.
-    pub(super) fn find(&self, key: Key, port: u16, began: &RangeInclusive<u64>) -> Option<Ending> {
+    pub(super) fn find(
+        &mut self,
+        key: Key,
+        port: u16,
+        began: &RangeInclusive<u64>,
+    ) -> Option<Ending> {
+        let from = self.order.len() - self.unknown;
+        for (key, port, ending) in self.order.range(from..) {
+            self.known.insert((*key, *port), *ending);
+        }
+        self.unknown = 0;
         let fits = |ending: &&Ending| {
             let earliest = began.start().saturating_sub(SLACK);
             (earliest..=began.end().saturating_add(SLACK)).contains(&ending.at)
@@ -91,7 +105,7 @@ mod tests {
     fn the_moment_must_fit() {
         let mut closed = Closed::default();
         closed.note(key(0), 1, ending(100 * SECOND, 7));
-        let find = |dev, port, from: u64, to: u64| {
+        let mut find = |dev, port, from: u64, to: u64| {
             let found = closed.find(key(dev), port, &(from * SECOND..=to * SECOND));
             found.map(|ending| ending.socket)
         };
@@ -109,12 +123,17 @@ mod tests {
         closed.note(key(0), 2, ending(2 * SECOND, 2));
         closed.note(key(0), 1, ending(3 * SECOND, 3));
         closed.note(key(0), 3, ending(65 * SECOND, 4));
+        closed.find(key(0), 3, &(0..=0));
         assert_eq!((closed.order.len(), closed.known.len()), (2, 2));
         for socket in 0..100_000 {
             let port = u16::try_from(socket % 65_536).expect("a port");
             let dev = u32::from(socket >= 65_536);
             closed.note(key(dev), port, ending(66 * SECOND, socket));
         }
+        closed.find(key(0), 3, &(0..=0));
         assert!(closed.order.len() <= MOST && closed.known.len() <= MOST);
+        closed.note(key(0), 9, ending(200 * SECOND, 1));
+        closed.find(key(0), 9, &(0..=0));
+        assert_eq!((closed.order.len(), closed.known.len()), (1, 1));
     }
 }

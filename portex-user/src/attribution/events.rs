@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     State,
-    activity::Activity,
+    activity::{Activity, Budget},
     clock::{self, TIME_WAIT},
     closed::Ending,
     failures::{FailedCall, Refusal},
-    owners::OwnerId,
-    space::{Chosen, Held, Key, Phase, Timestamps},
+    owners::Process,
+    space::{Chosen, Held, Key, Phase, Space, Timestamps},
 };
 use crate::event::{Event, Kind, Release, Restrictions, TcpState};
 
@@ -86,11 +86,11 @@ impl State {
             // No connect() without a port gets it from now on.
             self.note_bound(event.netns, port);
         }
-        let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
+        let Some(mut place) = self.spaces.open_place(key, now, &mut self.budget) else {
             return;
         };
-        let row = space.row(restrictions, &mut self.budget);
-        if let Some(activity) = space.activity(row, now) {
+        let row = place.space.row(restrictions, &mut self.budget);
+        if let Some(activity) = place.space.activity(row, now) {
             activity.connected(search, now, &mut self.budget);
         }
         let held = Held {
@@ -106,7 +106,7 @@ impl State {
             row,
             scan: self.generation,
         };
-        self.spaces.hold(&key, port, held, &mut self.owners);
+        place.hold(port, held, &mut self.owners);
         if let Some(process) = self.owners.get_mut(owner) {
             process.activity.connected(search, now, &mut self.budget);
         }
@@ -129,10 +129,9 @@ impl State {
         };
         let life = clock::millis(life);
         let key = Key::of_event(event, 0);
-        let known = self.spaces.locate(key, port, event.socket);
         let generation = self.generation;
-        if let Some(key) = known
-            && let Some(held) = self.spaces.held_mut(&key, port)
+        if let Some((_, place)) = self.spaces.place_of(key, port, event.socket)
+            && let Some(held) = place.space.held.get_mut(&port)
         {
             if held.socket == 0 {
                 // The event knows who connected, the scan only who had it open.
@@ -156,9 +155,12 @@ impl State {
             };
             let (row, owner) = (held.row, held.owner);
             if first {
-                self.on_both(&key, row, owner, now, |activity, _| {
-                    activity.time_waited(lived, now);
-                });
+                self.budget.on_both(
+                    (Some(place.space), row),
+                    self.owners.get_mut(owner),
+                    now,
+                    |activity, _| activity.time_waited(lived, now),
+                );
             }
             return;
         }
@@ -174,10 +176,10 @@ impl State {
             namespace.doubtful = true;
         }
         let owner = self.owners.of_event(event, now, cgroup, &mut self.budget);
-        let Some(space) = self.spaces.open(key, now, &mut self.budget) else {
+        let Some(mut place) = self.spaces.open_place(key, now, &mut self.budget) else {
             return;
         };
-        let row = space.row(Restrictions::default(), &mut self.budget);
+        let row = place.space.row(Restrictions::default(), &mut self.budget);
         let held = Held {
             socket: event.socket,
             at: now,
@@ -191,10 +193,13 @@ impl State {
             row,
             scan: generation,
         };
-        self.spaces.hold(&key, port, held, &mut self.owners);
-        self.on_both(&key, row, owner, now, |activity, _| {
-            activity.time_waited(None, now);
-        });
+        place.hold(port, held, &mut self.owners);
+        self.budget.on_both(
+            (Some(place.space), row),
+            self.owners.get_mut(owner),
+            now,
+            |activity, _| activity.time_waited(None, now),
+        );
     }
 
     fn release(
@@ -208,13 +213,11 @@ impl State {
         let Some(port) = event.src_port else { return };
         let now = clock::nanos(event.time);
         let mut key = Key::of_event(event, 0);
-        let freed = self
-            .spaces
-            .locate(key, port, event.socket)
-            .and_then(|known| {
-                key = known;
-                self.spaces.free(&key, port, now, &mut self.owners)
-            });
+        let mut place = self.spaces.place_of(key, port, event.socket);
+        let freed = place.as_mut().and_then(|(known, place)| {
+            key = *known;
+            place.free(port, now, &mut self.owners)
+        });
         if let Some(scan) = &mut self.scan {
             scan.note_released(&key, port, now);
         }
@@ -239,36 +242,44 @@ impl State {
             };
             self.closed.note(key, port, ending);
         }
-        self.on_both(&key, row, owner, now, |activity, budget| {
-            activity.released(held, time_wait, now, budget);
-        });
-    }
-
-    /// Counts it for the row of the space, if there is one, and for the process.
-    fn on_both(
-        &mut self,
-        key: &Key,
-        row: u8,
-        owner: OwnerId,
-        now: u64,
-        count: impl Fn(&mut Activity, &mut super::activity::Budget),
-    ) {
-        if let Some(space) = self.spaces.map.get_mut(key) {
-            // One that only a scan has seen has no rows yet.
-            space.row(Restrictions::default(), &mut self.budget);
-            if let Some(activity) = space.activity(row, now) {
-                count(activity, &mut self.budget);
-            }
-        }
-        if let Some(process) = self.owners.get_mut(owner) {
-            count(&mut process.activity, &mut self.budget);
-        }
+        let space = match place {
+            Some((_, place)) => Some(place.space),
+            None => self.spaces.map.get_mut(&key),
+        };
+        self.budget.on_both(
+            (space, row),
+            self.owners.get_mut(owner),
+            now,
+            |activity, budget| activity.released(held, time_wait, now, budget),
+        );
     }
 
     fn note_bound(&mut self, netns: u32, port: u16) {
         if self.namespaces.len() < MAX_NAMESPACES || self.namespaces.contains_key(&netns) {
             let namespace = self.namespaces.entry(netns).or_default();
             namespace.bound_since.insert(port);
+        }
+    }
+}
+
+impl Budget {
+    /// Counts it for the row of the space, if there is one, and for the process.
+    fn on_both(
+        &mut self,
+        (space, row): (Option<&mut Space>, u8),
+        process: Option<&mut Process>,
+        now: u64,
+        count: impl Fn(&mut Activity, &mut Self),
+    ) {
+        if let Some(space) = space {
+            // One that only a scan has seen has no rows yet.
+            space.row(Restrictions::default(), self);
+            if let Some(activity) = space.activity(row, now) {
+                count(activity, self);
+            }
+        }
+        if let Some(process) = process {
+            count(&mut process.activity, self);
         }
     }
 }

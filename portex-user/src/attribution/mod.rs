@@ -32,6 +32,7 @@ mod events;
 mod failures;
 mod forecast;
 mod gathered;
+mod held_ports;
 mod learn;
 mod owners;
 mod pending;

@@ -1,11 +1,10 @@
 //! One port space: who holds which port from one source to one destination.
 
-use rustc_hash::FxHashMap;
-
 use super::{
     activity::{Activity, Budget},
     address::Address,
     clock::MILLISECOND,
+    held_ports::HeldPorts,
     owners::{OwnerId, Owners},
     spaces,
 };
@@ -176,7 +175,7 @@ pub(super) struct Row {
 /// A port space.
 #[derive(Debug, Default)]
 pub(super) struct Space {
-    pub(super) held: FxHashMap<u16, Held>,
+    pub(super) held: HeldPorts,
     /// The first is that of the namespace's range; there is none before the first event.
     pub(super) rows: Vec<Row>,
     /// When its latest event was.

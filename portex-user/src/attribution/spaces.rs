@@ -61,19 +61,62 @@ impl Spaces {
         Some(self.map.entry(key).or_default())
     }
 
+    /// A space that is there, to put ports in and to take them out.
+    pub(super) fn at(&mut self, key: &Key) -> Option<Place<'_>> {
+        Some(Place {
+            space: self.map.get_mut(key)?,
+            held: &mut self.held,
+            max_held: self.max_held,
+            dropped: &mut self.dropped,
+        })
+    }
+
+    /// As [`Self::open`], to put ports in and to take them out.
+    pub(super) fn open_place(
+        &mut self,
+        key: Key,
+        now: u64,
+        budget: &mut Budget,
+    ) -> Option<Place<'_>> {
+        // The checks of `open` are rare; what is left is one look into the table.
+        if self.is_sure_of_room(&key, now) {
+            return Some(Place {
+                space: self.map.entry(key).or_default(),
+                held: &mut self.held,
+                max_held: self.max_held,
+                dropped: &mut self.dropped,
+            });
+        }
+        self.open(key, now, budget)?;
+        self.at(&key)
+    }
+
+    fn is_sure_of_room(&self, key: &Key, now: u64) -> bool {
+        key.dev == 0 && self.map.len() < self.sweep.limit && !self.sweep.is_due(self.map.len(), now)
+    }
+
+    /// The space in which the connection `socket` holds a port: under its id, or else where nobody knows
+    /// the id.
+    pub(super) fn place_of(
+        &mut self,
+        key: Key,
+        port: u16,
+        socket: u64,
+    ) -> Option<(Key, Place<'_>)> {
+        let key = if self.devices.is_empty() {
+            key
+        } else {
+            self.locate(key, port, socket)?
+        };
+        let place = self.at(&key)?;
+        let holder = place.space.held.get(&port)?.socket;
+        (holder == socket || holder == 0).then_some((key, place))
+    }
+
     /// Puts a port into a space, in place of whatever was there.
     pub(super) fn hold(&mut self, key: &Key, port: u16, held: Held, owners: &mut Owners) {
-        let Some(space) = self.map.get_mut(key) else {
-            return;
-        };
-        if self.held >= self.max_held && !space.held.contains_key(&port) {
-            self.dropped += 1;
-            return;
-        }
-        owners.take(held.owner);
-        match space.held.insert(port, held) {
-            Some(before) => owners.give(before.owner, held.at),
-            None => self.held += 1,
+        if let Some(mut place) = self.at(key) {
+            place.hold(port, held, owners);
         }
     }
 
@@ -85,10 +128,7 @@ impl Spaces {
         now: u64,
         owners: &mut Owners,
     ) -> Option<Held> {
-        let held = self.map.get_mut(key)?.held.remove(&port)?;
-        self.held -= 1;
-        owners.give(held.owner, now);
-        Some(held)
+        self.at(key)?.free(port, now, owners)
     }
 
     pub(super) fn held(&self, key: &Key, port: u16) -> Option<&Held> {
@@ -173,5 +213,36 @@ impl Spaces {
                 self.devices.push(key.dev);
             }
         }
+    }
+}
+
+/// A space, and the count of what all of them hold.
+pub(super) struct Place<'a> {
+    pub(super) space: &'a mut Space,
+    held: &'a mut usize,
+    max_held: usize,
+    dropped: &'a mut u64,
+}
+
+impl Place<'_> {
+    /// Puts a port in, in place of whatever was there.
+    pub(super) fn hold(&mut self, port: u16, held: Held, owners: &mut Owners) {
+        if *self.held >= self.max_held && !self.space.held.contains_key(&port) {
+            *self.dropped += 1;
+            return;
+        }
+        owners.take(held.owner);
+        match self.space.held.insert(port, held) {
+            Some(before) => owners.give(before.owner, held.at),
+            None => *self.held += 1,
+        }
+    }
+
+    /// Takes a port out.
+    pub(super) fn free(&mut self, port: u16, now: u64, owners: &mut Owners) -> Option<Held> {
+        let held = self.space.held.remove(&port)?;
+        *self.held -= 1;
+        owners.give(held.owner, now);
+        Some(held)
     }
 }

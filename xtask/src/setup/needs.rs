@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, process::Command};
 
 use super::{Missing, Step};
-use crate::{ebpf, process, vm, workspace::Workspace};
+use crate::{bench, ebpf, process, vm, workspace::Workspace};
 
 /// The cargo-deny to install. A later one may want a later compiler.
 const DENY_VERSION: &str = "0.20.2";
@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Ebpf,
     /// tmux, in which the scenarios of the screen run portex.
     Terminal,
+    /// What portex is measured against.
+    Peers,
     /// QEMU.
     Qemu,
     /// What fetches and unpacks Debian's kernels.
@@ -27,9 +29,10 @@ pub(crate) enum Need {
 
 impl Need {
     /// Every need, cheap ones first.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Lints,
         Self::Terminal,
+        Self::Peers,
         Self::Qemu,
         Self::Kernels,
         Self::Ebpf,
@@ -46,6 +49,7 @@ impl Need {
             Self::Deny => deny(workspace),
             Self::Ebpf => ebpf::missing(workspace),
             Self::Terminal => terminal(),
+            Self::Peers => peers(),
             Self::Qemu => qemu(),
             Self::Kernels => kernels(),
         }
@@ -59,6 +63,7 @@ impl fmt::Display for Need {
             Self::Deny => "cargo-deny",
             Self::Ebpf => "eBPF toolchain",
             Self::Terminal => "tmux",
+            Self::Peers => "peers of the benchmark",
             Self::Qemu => "QEMU",
             Self::Kernels => "kernel packages",
         })
@@ -113,6 +118,17 @@ fn terminal() -> Option<Missing> {
     process::which("tmux").is_none().then(|| {
         Missing::new("no tmux", vec![Step::Packages(vec!["tmux".into()])])
             .otherwise("install tmux 3.2 or later")
+    })
+}
+
+fn peers() -> Option<Missing> {
+    let packages = bench::missing_packages();
+    (!packages.is_empty()).then(|| {
+        Missing::new(
+            format!("no {}", packages.join(", no ")),
+            vec![Step::Packages(packages)],
+        )
+        .otherwise("install bpftrace, libbpf-tools, iproute2 and net-tools")
     })
 }
 

@@ -29,7 +29,7 @@ fn every_event_comes_in_its_order_with_what_was_known_of_it() {
         assert_eq!(replay.cgroup(owner).as_deref(), Some("/user.slice"));
         let stranger = Owner {
             cgroup: 8,
-            ..owner.clone()
+            ..*owner
         };
         assert_eq!(replay.cgroup(&stranger), None);
         assert_eq!(replay.losses().table_full, 7);
