@@ -145,22 +145,25 @@ impl SockCommon {
         kernel(net, setting!(offsets.net_ns_inum))
     }
 
-    /// `struct inet_hashinfo` of the socket (`tcp_get_hashinfo`): up to 6.0 the protocol's, since 6.1
-    /// the namespace's.
+    /// `struct inet_hashinfo` of the TCP socket: the namespace's (`tcp_death_row`), but from 5.18 to 6.0,
+    /// where that is a pointer, the protocol's, which is the same.
     #[inline(always)]
     pub(crate) fn hashinfo(&self) -> Result<Option<u64>, Loss> {
-        if setting!(offsets.skc_prot) != ABSENT && setting!(offsets.proto_hashinfo) != ABSENT {
-            let proto: u64 = self.at(setting!(offsets.skc_prot)).unwrap_or(0);
-            let of_protocol: u64 = kernel(proto, setting!(offsets.proto_hashinfo))?;
-            if of_protocol != 0 {
-                return Ok(Some(of_protocol));
-            }
-        }
-        if setting!(offsets.net_hashinfo) == ABSENT {
+        let (base, offset) = if setting!(offsets.net_hashinfo) != ABSENT {
+            (
+                self.at(setting!(offsets.skc_net)),
+                setting!(offsets.net_hashinfo),
+            )
+        } else if setting!(offsets.skc_prot) != ABSENT && setting!(offsets.proto_hashinfo) != ABSENT
+        {
+            (
+                self.at(setting!(offsets.skc_prot)),
+                setting!(offsets.proto_hashinfo),
+            )
+        } else {
             return Ok(None);
-        }
-        let net: u64 = self.at(setting!(offsets.skc_net)).unwrap_or(0);
-        kernel(net, setting!(offsets.net_hashinfo)).map(Some)
+        };
+        kernel(base.unwrap_or(0), offset).map(Some)
     }
 
     /// Fills in both addresses and the destination port.
@@ -330,6 +333,21 @@ const STEPS: u32 = 12;
 /// A pointer with this bit is the end of a list (`hlist_nulls`).
 const END_OF_LIST: u64 = 1;
 
+/// `ehash` and `ehash_mask` of a `struct inet_hashinfo`: where they lie as they do from 5.10 to 7.3, in one
+/// read.
+#[inline(always)]
+fn table_of_connections(info: u64) -> Result<(u64, u32), Loss> {
+    let (ehash, ehash_mask) = (
+        setting!(offsets.hashinfo_ehash),
+        setting!(offsets.hashinfo_ehash_mask),
+    );
+    if ehash_mask == ehash.wrapping_add(16) {
+        let [table, _locks, mask]: [u64; 3] = kernel(info, ehash)?;
+        return Ok((table, mask as u32));
+    }
+    Ok((kernel(info, ehash)?, kernel(info, ehash_mask)?))
+}
+
 /// Looks for the TIME_WAIT of a closing socket, that held `sport`, in the table of connections.
 #[inline(always)]
 pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss> {
@@ -342,8 +360,7 @@ pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss
     let Some(info) = sock.hashinfo()? else {
         return Ok(Successor::Unknown);
     };
-    let table: u64 = kernel(info, setting!(offsets.hashinfo_ehash))?;
-    let mask: u32 = kernel(info, setting!(offsets.hashinfo_ehash_mask))?;
+    let (table, mask) = table_of_connections(info)?;
     let (hash, dport) = (sock.hash(), sock.dport());
     // struct inet_ehash_bucket is one pointer (hlist_nulls_head).
     let mut node: u64 = kernel(table.wrapping_add(u64::from(hash & mask) * 8), 0)?;

@@ -118,24 +118,32 @@ pub(super) struct How {
     /// Size of the ring buffer in bytes: a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, value_parser = ring_size)]
     ring_size: u32,
-    /// How many connections can be tracked at a time, TIME_WAIT included; by default up to 262144,
-    /// fewer on a host with less than 6 GiB of memory
+    /// How many connections can be tracked at a time, TIME_WAIT included; by default 262144,
+    /// or as many as tcp_max_tw_buckets allows and 65536 more; fewer on a host with less than 6 GiB of memory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     max_sockets: Option<u32>,
 }
 
 /// Bytes of kernel memory that a tracked connection takes, about.
 const TRACKED: u64 = 192;
+/// Connections that are tracked at least, where memory allows it.
+const USUAL: u64 = 262_144;
+/// Connections alive beside a namespace's TIME_WAITs.
+const LIVE: u64 = 65_536;
 
 impl How {
-    /// As given, else what fits: the table is allocated beforehand, and shall take no more than a
+    /// As given, else room for all TIME_WAITs that a namespace may have by the kernel's own limit, and
+    /// for what is alive beside them. The table is allocated beforehand, and shall take no more than a
     /// hundred-and-twenty-eighth of the host's memory.
     fn max_sockets(&self) -> u32 {
         self.max_sockets.unwrap_or_else(|| {
             let host = rustix::system::sysinfo();
             let ram = host.totalram * u64::from(host.mem_unit);
             let fitting = ram / 128 / TRACKED;
-            u32::try_from(fitting.clamp(16_384, 262_144)).unwrap_or(262_144)
+            let limit = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_max_tw_buckets");
+            let time_waits: u64 = limit.map_or(0, |text| text.trim().parse().unwrap_or(0));
+            let most = time_waits.saturating_add(LIVE).max(USUAL);
+            u32::try_from(fitting.clamp(16_384, most)).unwrap_or(u32::MAX)
         })
     }
 

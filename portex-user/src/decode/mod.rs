@@ -175,7 +175,7 @@ fn owner(record: &Record) -> Owner {
         pid: record.owner.tgid,
         tid: record.owner.tid,
         uid: record.owner.uid,
-        comm: Comm::new(&record.owner.comm),
+        comm: Comm::of_record(record.owner.comm),
         cgroup: record.owner.cgroup,
         start: record.owner.start,
     }

@@ -15,15 +15,25 @@ pub struct Comm {
 impl Comm {
     /// From the kernel's bytes: up to the first NUL, 16 at most.
     pub fn new(bytes: &[u8]) -> Self {
-        let mut comm = Self::default();
-        for (to, &byte) in comm.bytes.iter_mut().zip(bytes) {
-            if byte == 0 {
-                break;
-            }
+        let mut whole = [0; COMM_LEN];
+        for (to, &byte) in whole.iter_mut().zip(bytes) {
             *to = byte;
-            comm.len += 1;
         }
-        comm
+        Self::of_record(whole)
+    }
+
+    /// From a record: up to the first NUL. Without a branch for each byte, as every event has a name.
+    pub(crate) fn of_record(bytes: [u8; COMM_LEN]) -> Self {
+        const LOW: u128 = u128::MAX / 255;
+        let word = u128::from_le_bytes(bytes);
+        // The lowest byte that is 0 is the lowest of which the top bit is set here.
+        let zeros = word.wrapping_sub(LOW) & !word & (LOW << 7);
+        let bits = (zeros.trailing_zeros() / 8) * 8;
+        let kept = word & 1_u128.checked_shl(bits).map_or(u128::MAX, |end| end - 1);
+        Self {
+            bytes: kept.to_le_bytes(),
+            len: u8::try_from(bits / 8).unwrap_or(0),
+        }
     }
 
     /// Without the NUL.
@@ -71,5 +81,10 @@ mod tests {
         assert_eq!(*Comm::new(b""), *b"");
         assert_eq!(*Comm::new(b"\xff\x01"), *b"\xff\x01");
         assert_ne!(Comm::new(b"a"), Comm::new(b"b"));
+        assert_eq!(Comm::new(b"a\0b"), Comm::new(b"a"));
+        for len in 0..=COMM_LEN {
+            let name = &[0x81; COMM_LEN][..len];
+            assert_eq!(Comm::new(name).as_bytes(), name);
+        }
     }
 }

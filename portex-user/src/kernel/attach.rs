@@ -78,6 +78,10 @@ impl Attacher<'_> {
     /// Attaches one way. Returns the hooks that are off, or why the way is of no use.
     fn attach(&mut self, way: Way) -> Result<Vec<Off>, String> {
         let mut off: Vec<Off> = Vec::new();
+        if way == Way::Kprobe && !facts::has_kprobes() {
+            // To find out by attaching takes half a second: what goes on first has to come off again.
+            return Err("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)".into());
+        }
         if way == Way::Tracepoint && self.settings.failures_only == 0 {
             self.tw_timers = self.tell_tw_timers()?;
         }

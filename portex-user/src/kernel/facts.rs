@@ -161,6 +161,13 @@ pub fn perf_event_paranoid() -> String {
         .map_or_else(|_| "an unknown value".into(), |text| text.trim().to_owned())
 }
 
+/// Whether this kernel can hook functions by kprobes: `perf_event_open(2)` of the `kprobe` event source.
+/// True where nothing tells, as without sysfs.
+pub fn has_kprobes() -> bool {
+    let sources = Path::new("/sys/bus/event_source/devices");
+    !sources.is_dir() || sources.join("kprobe").is_dir()
+}
+
 /// Functions of the kernel, without its modules', from `/proc/kallsyms`: it shows zeros without
 /// CAP_SYSLOG. All of them, or `None`.
 pub fn functions<const COUNT: usize>(names: [&str; COUNT]) -> Option<[Range<u64>; COUNT]> {

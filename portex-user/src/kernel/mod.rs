@@ -16,6 +16,7 @@ pub mod facts;
 mod fdinfo;
 mod layout;
 mod loss;
+mod memory;
 mod meter;
 mod privileges;
 mod probes;

@@ -18,7 +18,7 @@ use super::{
     btf::Btf,
     facts::{self, Facts, Version},
     layout::{self, Layout},
-    loss, privileges,
+    loss, memory, privileges,
     probes::PROBES,
     tracefs::{self, Unreachable},
 };
@@ -78,6 +78,12 @@ impl Session {
     pub fn start(options: &Options) -> Result<(Self, Ring), Error> {
         let facts = Facts::gather();
         facts.check()?;
+        let started = Self::load(options, &facts);
+        memory::give_back();
+        started
+    }
+
+    fn load(options: &Options, facts: &Facts) -> Result<(Self, Ring), Error> {
         let btf_bytes = facts::read_btf(Path::new(facts::BTF_PATH))?;
         let unreadable = || Error::NoBtf {
             path: facts::BTF_PATH.into(),
@@ -91,7 +97,7 @@ impl Session {
         };
         let attach = |tracefs: Result<(), Unreachable>| {
             let settings = settings(options, &btf, &layout, tracefs.is_ok());
-            let mut ebpf = load(options, &settings, &facts)?;
+            let mut ebpf = load(options, &settings, facts)?;
             let outcome = Attacher {
                 ebpf: &mut ebpf,
                 settings: &settings,

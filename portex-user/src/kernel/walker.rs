@@ -25,6 +25,7 @@ use super::{
     btf::Btf,
     facts::{self, Facts},
     layout::{self, Layout},
+    memory,
     session::{OBJECT, UNUSED_RING},
 };
 use crate::{
@@ -89,6 +90,12 @@ pub struct Walker {
 impl Walker {
     /// Loads them.
     pub fn load() -> Result<Self, Error> {
+        let loaded = Self::load_anew();
+        memory::give_back();
+        loaded
+    }
+
+    fn load_anew() -> Result<Self, Error> {
         let facts = Facts::gather();
         facts.check()?;
         let btf_bytes = facts::read_btf(Path::new(facts::BTF_PATH))?;

@@ -14,7 +14,7 @@ use crate::{event::Event, input::Input, inventory::cgroups::Cgroups, source::Eve
 /// Least time between the end of a scan and the next: figures stay exact from one to the next.
 const LEAST_PAUSE: Duration = Duration::from_secs(2);
 /// A scan may take this share of the time: one part of so many.
-const SHARE: u32 = 20;
+const SHARE: u32 = 50;
 /// Events of the time of a scan have arrived this long after it.
 const LATE: Duration = Duration::from_millis(100);
 

@@ -1,14 +1,10 @@
-//! What is printed, and what is written as JSON.
+//! What is printed.
 
-use std::fs;
-
-use serde_json::{Value, json};
-
-use super::{Bench, listing::Listing, peers::Tool, run::Sample, spread::Spread};
+use super::{listing::Listing, measure::Bench, peers::Tool, run::Sample, spread::Spread};
 use crate::table;
 
 /// A sample of a round, if it could be run.
-type Round = Option<Sample>;
+pub(super) type Round = Option<Sample>;
 
 /// One MiB.
 const MIB: f64 = 1_048_576.0;
@@ -149,80 +145,17 @@ fn others(bench: &Bench) -> Vec<[String; 3]> {
     rows
 }
 
-/// All values, and what they were measured on.
-pub(super) fn json(bench: &Bench) -> Value {
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-    let uname = rustix::system::uname();
-    let rest = bench
-        .rest
-        .iter()
-        .map(|(tool, bytes)| json!({ "tool": tool.name(), "rss_bytes": bytes }));
-    let listings = bench.listings.iter().map(|(lister, listings)| {
-        let values = listings.iter().enumerate();
-        json!({
-            "command": lister.title(),
-            "values": values.map(|(round, l)| l.json(round + 1)).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "kernel": uname.release().to_string_lossy(),
-        "cpu": model(&cpuinfo),
-        "cpus": cpus,
-        "load_average": bench.load,
-        "portex": env!("CARGO_PKG_VERSION"),
-        "attach": attach(bench),
-        "short": bench.short,
-        "rounds": bench.rounds,
-        "churn": bench.churn,
-        "absent": bench.absent,
-        "tools": samples(&bench.tools, "connects_per_s"),
-        "failing": samples(&bench.failing, "failures_per_s"),
-        "listings": listings.collect::<Vec<_>>(),
-        "first_event_ms": bench.first_event_ms,
-        "rest": rest.collect::<Vec<_>>(),
-        "errors": bench.errors,
-    })
-}
-
-fn samples(tools: &[(Tool, Vec<Round>)], rate: &str) -> Value {
-    let untraced = tools
-        .iter()
-        .find(|(tool, _)| *tool == Tool::None)
-        .map_or(&[][..], |(_, samples)| samples);
-    let tools = tools.iter().map(|(tool, samples)| {
-        let values = samples.iter().enumerate();
-        let values = values.filter_map(|(round, s)| Some(s.as_ref()?.json(round + 1)));
-        json!({
-            "tool": tool.name(),
-            "rate": Spread::json(values_of(samples, rate)),
-            "kept_percent": Spread::json(pairs(samples, untraced, |s| s.done.number(rate))),
-            "workload_cpu_percent": Spread::json(pairs(samples, untraced, Sample::own_cpu)),
-            "cpu_s_per_million":
-                Spread::json(self::values(samples, &Sample::cpu_per_million)),
-            "values": values.collect::<Vec<_>>(),
-        })
-    });
-    tools.collect()
-}
-
-/// How portex attached, where it ran.
-fn attach(bench: &Bench) -> Option<&str> {
-    let all = bench.tools.iter().chain(&bench.failing);
-    let mut samples = all.flat_map(|(_, samples)| samples).flatten();
-    samples.find_map(|sample| sample.way.as_deref())
-}
-
-fn values(samples: &[Round], value: &dyn Fn(&Sample) -> Option<f64>) -> Option<Spread> {
+/// One value of each sample that has it.
+pub(super) fn values(samples: &[Round], value: &dyn Fn(&Sample) -> Option<f64>) -> Option<Spread> {
     Spread::of(samples.iter().flatten().filter_map(value))
 }
 
-fn values_of(samples: &[Round], name: &str) -> Option<Spread> {
-    values(samples, &|sample| Some(sample.done.number(name)))
-}
-
 /// Hundredths of the untraced run of the same round.
-fn pairs(samples: &[Round], untraced: &[Round], value: impl Fn(&Sample) -> f64) -> Option<Spread> {
+pub(super) fn pairs(
+    samples: &[Round],
+    untraced: &[Round],
+    value: impl Fn(&Sample) -> f64,
+) -> Option<Spread> {
     let ratio = |(one, other): (&Round, &Round)| {
         let (one, other) = (value(one.as_ref()?), value(other.as_ref()?));
         (other > 0.0).then(|| one / other * 100.0)
@@ -262,16 +195,11 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// The first `model name` of `/proc/cpuinfo`.
-fn model(cpuinfo: &str) -> Option<&str> {
-    let mut lines = cpuinfo.lines();
-    let line = lines.find_map(|line| line.strip_prefix("model name"))?;
-    Some(line.trim_start().strip_prefix(':')?.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::super::space::Done;
     use super::*;
@@ -322,12 +250,5 @@ mod tests {
             sum(&[sample(1.0, 0, 0), sample(1.0, 0, 0)], |s| s.lost),
             "2"
         );
-    }
-
-    #[test]
-    fn a_processor_has_a_name() {
-        let text = "processor\t: 0\nmodel name\t: Some CPU 9\nprocessor\t: 1\n";
-        assert_eq!(model(text), Some("Some CPU 9"));
-        assert_eq!(model("nothing"), None);
     }
 }
