@@ -61,26 +61,30 @@ fn try_under_way(thread: u64) -> Outcome {
     let latest = LATEST
         .get_ptr_mut(0)
         .map(|latest| unsafe { latest.read_volatile() });
-    let sk = match latest {
-        Some(latest) if latest.thread == thread => latest.sk,
+    let latest = latest.filter(|latest| latest.thread == thread);
+    let mut found = latest.and_then(|latest| searching(latest.sk, thread));
+    if found.is_none() {
         // The thread has changed its CPU, or another one came in between.
-        _ => match bind::socket_of_call()? {
-            Some((sk, _)) => sk,
-            None => return Ok(()),
-        },
-    };
-    let Some(conn) = conn::lookup(sk) else {
-        return Ok(());
-    };
-    if conn.phase != phase::SEARCHING || conn.owner.tid != thread as u32 {
-        return Ok(());
+        let of_call = bind::socket_of_call()?;
+        found = of_call.and_then(|(sk, _)| searching(sk, thread));
     }
+    let Some((sk, conn)) = found else {
+        return Ok(());
+    };
     let sock = SockCommon::read(sk)?;
     if sock.num() != 0 {
         sock.addresses(&mut conn.tuple);
         life::succeed(sk, conn, sock.num(), 0);
     }
     Ok(())
+}
+
+/// A socket with its connection, whose search was begun by this thread and is not known to be over.
+#[inline(always)]
+fn searching(sk: u64, thread: u64) -> Option<(u64, &'static mut Conn)> {
+    let conn = conn::lookup(sk)?;
+    let is_it = conn.phase == phase::SEARCHING && conn.owner.tid == thread as u32;
+    is_it.then_some((sk, conn))
 }
 
 #[inline(always)]

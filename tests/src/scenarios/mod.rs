@@ -4,6 +4,7 @@ mod bind_pool;
 mod binds;
 mod causes;
 mod check;
+mod churn;
 mod cleanup;
 mod crowd;
 mod demo;
@@ -169,6 +170,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("check_levels", Body::Once(check::levels)),
     scenario("many_namespaces", Body::Once(crowd::many)),
     scenario("vanishing", Body::Once(crowd::vanishing)),
+    scenario("churn", Body::Plain(churn::run)),
     scenario("own_cost", Body::Alone(own_cost::run)),
     scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("record_replay", Body::Waiting(record::replay)),

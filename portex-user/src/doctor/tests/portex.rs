@@ -24,7 +24,7 @@ fn another_way_is_a_notice_with_the_reasons() {
         &finding,
         &[
             "not by trampoline: no programs of this type",
-            "timer_start is off: no such tracepoint; not told: TIME_WAIT",
+            "timer_cancel is off: no such tracepoint; not told: TIME_WAIT",
             "explicit binds are estimated: no ring buffer",
         ],
     );

@@ -107,7 +107,7 @@ pub(crate) fn tracepoint() -> Attached {
         best: false,
         refused: vec![("trampoline", "no programs of this type".to_owned())],
         off: vec![Off {
-            hook: "timer_start",
+            hook: "timer_cancel",
             cause: "no such tracepoint".to_owned(),
             serves: "TIME_WAIT",
         }],

@@ -1,0 +1,95 @@
+//! As many connections as there can be, in every form: with the default settings each is told, once, with
+//! its process, and nothing is lost.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::netns::NetNs;
+use crate::process::{myself, run_to_end};
+use crate::runner::Context;
+use crate::tracer::Tracer;
+
+/// Bounds of each form: connections, of all threads, and seconds.
+const MOST: u64 = 20_000;
+const SECONDS: &str = "2";
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(super) fn run(context: &Context<'_>) -> Result<()> {
+    for form in [
+        "--close fin",
+        "--close rst --epoll",
+        "--close fin --family 6 --hold 100",
+        "--close rst --threads 4 --destinations 100",
+    ] {
+        told(context, form).with_context(|| form.to_owned())?;
+    }
+    Ok(())
+}
+
+fn told(context: &Context<'_>, form: &str) -> Result<()> {
+    let netns = NetNs::new()?;
+    let inode = netns.inode().to_string();
+    let tracer = Tracer::start(context.portex, context.way, &["--netns", &inode])?;
+    let mut load = myself(&["workload", "--netns"]);
+    load.arg(netns.path())
+        .args(["churn", "--seconds", SECONDS, "--connects"])
+        .arg(MOST.to_string())
+        .args(form.split_whitespace());
+    let load = run_to_end(&mut load, LIMIT)?;
+    ensure!(load.status.success(), "the workload: {}", load.stderr);
+    let last = load
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .rfind(|l| !l.is_empty());
+    let report: Value = serde_json::from_slice(last.context("the workload told nothing")?)?;
+    let connects = report["total_connects"].as_u64().context("no count")?;
+    ensure!(connects > 1_000, "too few to judge by: {connects}");
+
+    let ended = tracer.stop(Signal::INT)?;
+    ensure!(
+        ended.lost() == 0,
+        "{} lost:\n{}",
+        ended.lost(),
+        ended.stderr
+    );
+    // What became of each connection, by its id.
+    let mut lives: HashMap<&str, [u64; 3]> = HashMap::new();
+    let mut processes: Vec<Option<u64>> = Vec::new();
+    for event in &ended.events {
+        let kind = match event.kind() {
+            "connect" => 0,
+            "time_wait" => 1,
+            "released" => 2,
+            _ => continue,
+        };
+        lives.entry(event.text("socket")).or_default()[kind] += 1;
+        processes.push(event.number("pid"));
+    }
+    processes.sort_unstable();
+    processes.dedup();
+    ensure!(processes.len() == 1, "of several processes: {processes:?}");
+    ensure!(
+        lives.len() as u64 == connects,
+        "{connects} connects, {} told",
+        lives.len()
+    );
+    let ends_in_time_wait = form.contains("fin");
+    for (socket, [connects, time_waits, releases]) in &lives {
+        ensure!(*connects == 1, "{socket}: {connects} connects");
+        let in_order = if ends_in_time_wait {
+            // It may be taken over, or be there still.
+            *time_waits == 1 && *releases <= 1
+        } else {
+            *time_waits == 0 && *releases == 1
+        };
+        ensure!(
+            in_order,
+            "{socket}: {time_waits} time_wait, {releases} released"
+        );
+    }
+    Ok(())
+}
