@@ -66,12 +66,9 @@ pub(crate) struct Conn {
     pub(crate) time_wait_ns: u64,
     pub(crate) phase: u8,
     pub(crate) marks: u8,
-    /// Substate of the TIME_WAIT when its timer was last seen to start.
-    pub(crate) substate: u8,
-    pub(crate) reserved: u8,
     /// `inet_sport` before the search: left there by an earlier connection of the socket.
     pub(crate) stale_sport: u16,
-    pub(crate) reserved2: u16,
+    pub(crate) reserved: u32,
     /// What `Record::second_ns` of a connect says: device and port range of the socket.
     pub(crate) restrictions: u64,
 }
@@ -163,10 +160,8 @@ pub(crate) fn observe(sk: u64, sock: &SockCommon) -> Result<Option<Conn>, Loss> 
         time_wait_ns: 0,
         phase: phase::SEARCHING,
         marks: if num != 0 { bound_marks(sk)? } else { 0 },
-        substate: 0,
-        reserved: 0,
         stale_sport: 0,
-        reserved2: 0,
+        reserved: 0,
         restrictions: read::restrictions(sk, sock),
     };
     sock.addresses(&mut conn.tuple);

@@ -98,7 +98,7 @@ fn wakeup(kind: RecordKind, now: u64) -> u64 {
         return u64::from(BPF_RB_FORCE_WAKEUP);
     }
     // The level changes little from one record to the next: one of eight asks, by the lowest bits of the
-    // clock. The window is hundreds of records wide.
+    // clock. The window is wider.
     if setting!(wakeup_bytes) >= MANY_BYTES && now & 7 != 0 {
         return u64::from(BPF_RB_NO_WAKEUP);
     }

@@ -98,20 +98,27 @@ pub(crate) fn begin_search(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outc
 #[inline(always)]
 pub(crate) fn begin_unannounced(sk: u64, sock: &SockCommon, stale_sport: u16) -> Outcome {
     let Some(mut conn) = observe(sk, sock)? else {
+        // It may have been somebody's who is not filtered.
+        release_earlier(sk);
         return Ok(());
     };
     conn.stale_sport = stale_sport;
     if insert_new(sk, &conn)? {
         return Ok(());
     }
+    release_earlier(sk);
+    insert(sk, &conn)
+}
+
+/// The earlier connection of a socket that connects again is over: its port was bound by number, so that
+/// the socket kept it, or its release was not seen.
+#[inline(always)]
+fn release_earlier(sk: u64) {
     if let Some(earlier) = lookup(sk)
         && earlier.phase == phase::HELD
     {
-        // The earlier connection of this socket is over: its port was bound by number, so that the
-        // socket kept it, or its release was not seen.
         release(sk, earlier, ReleaseReason::Closed, flag::INFERRED);
     }
-    insert(sk, &conn)
 }
 
 /// The search ended with `code`, 0 or a negative error number.
@@ -255,7 +262,6 @@ pub(crate) fn enter_time_wait(sk: u64, conn: &Conn, key: u64, substate: u8, flag
     let mut conn = *conn;
     conn.phase = phase::TIME_WAIT;
     conn.marks &= !mark::TIME_WAIT_DUE;
-    conn.substate = substate;
     conn.time_wait_ns = now();
     if let Some(stale) = lookup(key)
         && stale.phase == phase::TIME_WAIT

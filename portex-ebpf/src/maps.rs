@@ -45,9 +45,10 @@ pub(crate) struct Call {
 pub(crate) static SEARCHES: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
 
 /// connect() calls under way, by thread: `tcp_v6_connect` (trampoline, kprobe) or the system call
-/// (tracepoint).
+/// (tracepoint, where its outcome is awaited). Those whose return was not seen stay, so that it forgets
+/// the oldest.
 #[map]
-pub(crate) static CONNECTS: HashMap<u64, Call> = HashMap::with_max_entries(16_384, 0);
+pub(crate) static CONNECTS: LruHashMap<u64, Call> = LruHashMap::with_max_entries(16_384, 0);
 
 /// bind(), listen() and autobind calls under way, by thread, as above. Those whose return was not seen
 /// stay, so that it forgets the oldest.
@@ -70,7 +71,7 @@ pub(crate) static KNOWN: LruHashMap<u64, u8> = LruHashMap::with_max_entries(4096
 /// of [`symbol`]. Written by user space in the tracepoint way; else the first TIME_WAIT that is hooked
 /// shows the handler. 0 until then.
 #[map]
-pub(crate) static SYMBOLS: Array<u64> = Array::with_max_entries(3, 0);
+pub(crate) static SYMBOLS: Array<u64> = Array::with_max_entries(5, 0);
 
 /// Slots of [`SYMBOLS`].
 pub(crate) mod symbol {
@@ -79,6 +80,9 @@ pub(crate) mod symbol {
     /// `inet_twsk_deschedule_put`, and the function behind it.
     pub(crate) const DESCHEDULE: u32 = 1;
     pub(crate) const DESCHEDULE_END: u32 = 2;
+    /// `inet_twsk_purge`, which has the former inlined on some kernels, and the function behind it.
+    pub(crate) const PURGE: u32 = 3;
+    pub(crate) const PURGE_END: u32 = 4;
 }
 
 /// The connect that began last on each CPU: a nonblocking call finds its socket by it when it returns.

@@ -323,13 +323,13 @@ pub(crate) enum Successor {
     TimeWait(u64),
     /// There is none.
     None,
-    /// This kernel does not show it.
+    /// This kernel does not show it, or its list is too long to be looked through.
     Unknown,
 }
 
-/// Most entries of a list of the connection table that are looked at. The minisocket is put at the
-/// head of its list just before its socket closes (`inet_twsk_hashdance`), and lists are short.
-const STEPS: u32 = 12;
+/// Most entries of a list of the connection table that are looked at. The minisocket has just been put at
+/// the head of its list, or in the place of its socket (`inet_twsk_hashdance`); lists are short.
+const STEPS: u32 = 32;
 /// A pointer with this bit is the end of a list (`hlist_nulls`).
 const END_OF_LIST: u64 = 1;
 
@@ -366,7 +366,7 @@ pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss
     let mut node: u64 = kernel(table.wrapping_add(u64::from(hash & mask) * 8), 0)?;
     for _ in 0..STEPS {
         if node & END_OF_LIST != 0 {
-            break;
+            return Ok(Successor::None);
         }
         let tw = node.wrapping_sub(u64::from(setting!(offsets.skc_nulls_node)));
         let found = SockCommon::read(tw)?;
@@ -379,5 +379,5 @@ pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss
         }
         node = kernel(node, 0)?;
     }
-    Ok(Successor::None)
+    Ok(Successor::Unknown)
 }

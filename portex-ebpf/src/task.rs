@@ -53,13 +53,15 @@ pub(crate) fn process_start() -> u32 {
 }
 
 /// Whether the running kernel code was called by `inet_twsk_deschedule_put`, which ends a TIME_WAIT
-/// before its time.
+/// before its time, or by `inet_twsk_purge`, which ends those of a namespace.
 #[inline(always)]
 pub(crate) fn is_in_deschedule(ctx: Ctx) -> bool {
     const DEPTH: usize = 16;
-    let (Some(&first), Some(&end)) = (
+    let (Some(&put), Some(&put_end), Some(&purge), Some(&purge_end)) = (
         SYMBOLS.get(symbol::DESCHEDULE),
         SYMBOLS.get(symbol::DESCHEDULE_END),
+        SYMBOLS.get(symbol::PURGE),
+        SYMBOLS.get(symbol::PURGE_END),
     ) else {
         return true;
     };
@@ -77,7 +79,7 @@ pub(crate) fn is_in_deschedule(ctx: Ctx) -> bool {
     bytes <= 0
         || stack
             .iter()
-            .any(|&address| address >= first && address < end)
+            .any(|&at| (at >= put && at < put_end) || (at >= purge && at < purge_end))
 }
 
 /// System call that the running process is in, by the number in its registers; `None` where the

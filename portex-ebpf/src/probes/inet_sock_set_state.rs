@@ -13,6 +13,7 @@ use portex_common::{
 };
 
 use crate::{
+    bind,
     capture::Ctx,
     conn::{self, Conn, mark, phase, tcp},
     life::{self, errno},
@@ -20,7 +21,7 @@ use crate::{
     owner,
     read::{self, SockCommon, Successor},
     settings::setting,
-    task,
+    task::{self, regs},
     trouble::{Outcome, finish},
 };
 
@@ -44,7 +45,7 @@ fn try_set_state(ctx: Ctx, sk: u64, from: u8, to: u8) -> Outcome {
         return Ok(());
     }
     let Some(mut conn) = conn::lookup(sk) else {
-        return disown_failure(from, to);
+        return disown_failure(sk, from, to);
     };
     let sock = SockCommon::read(sk)?;
     if conn.phase == phase::SEARCHING {
@@ -104,20 +105,22 @@ fn try_settle(ctx: Ctx, sk: u64, conn: &mut Conn, sock: &SockCommon, to: u8) -> 
         return Ok(());
     }
     let sport = read::inet_sport(sk)?;
-    let in_connect = task::syscall() == Some(task::CONNECT);
-    if setting!(syscall_exit) == 1 && in_connect && owner::thread() as u32 == conn.owner.tid {
+    let call = match setting!(syscall_exit) {
+        1 => call_on(sk)?,
+        _ => OnSocket::Another,
+    };
+    if matches!(call, OnSocket::Connects) && owner::thread() as u32 == conn.owner.tid {
         // Refused or out of ports: the return value will tell.
         await_return(sk)?;
         conn.tuple.sport = sport;
         conn.phase = phase::DEFERRED;
         return Ok(());
     }
-    // No system call to wait for (io_uring, MSG_FASTOPEN, a kernel thread), or it has returned: what
-    // closes the socket within connect(2) now is connect(AF_UNSPEC).
-    if in_connect {
+    if matches!(call, OnSocket::Disconnects) {
         life::succeed(sk, conn, sport, flag::INFERRED);
         return Ok(());
     }
+    // No system call to wait for: io_uring, MSG_FASTOPEN, a kernel thread, or it has returned.
     conclude(ctx, sk, conn, sport).map(drop)
 }
 
@@ -149,12 +152,55 @@ fn await_return(sk: u64) -> Outcome {
         .map_err(|_| Loss::CallsFull)
 }
 
+/// What the running thread does with a socket.
+enum OnSocket {
+    /// It is in connect() on it.
+    Connects,
+    /// It is in connect() with AF_UNSPEC, on this one or another.
+    Disconnects,
+    /// Neither.
+    Another,
+}
+
+#[inline(always)]
+fn call_on(sk: u64) -> Result<OnSocket, Loss> {
+    const AF_UNSPEC: u16 = 0;
+    if task::syscall() != Some(task::CONNECT) {
+        return Ok(OnSocket::Another);
+    }
+    let address = read::kernel(task::user_regs(), regs::ARG1)?;
+    if read::user::<u16>(address).is_ok_and(|family| family == AF_UNSPEC) {
+        return Ok(OnSocket::Disconnects);
+    }
+    // The thread may have changed its CPU since it began.
+    let is_it = began_here(sk) || bind::socket_of_call()?.is_some_and(|(of_call, _)| of_call == sk);
+    Ok(if is_it {
+        OnSocket::Connects
+    } else {
+        OnSocket::Another
+    })
+}
+
+/// Whether the latest search on this CPU is of this socket and thread.
+#[inline(always)]
+fn began_here(sk: u64) -> bool {
+    // SAFETY: a live map value of this CPU.
+    let latest = LATEST
+        .get_ptr_mut(0)
+        .map(|latest| unsafe { latest.read_volatile() });
+    latest.is_some_and(|latest| latest.thread == owner::thread() && latest.sk == sk)
+}
+
 /// A search that is over and that is not tracked, being filtered or lost, is not to be taken for a call
 /// that failed before any.
 #[inline(always)]
-fn disown_failure(from: u8, to: u8) -> Outcome {
-    let is_failure = from == tcp::SYN_SENT && to == tcp::CLOSE;
-    if is_failure && setting!(syscall_exit) == 1 && task::syscall() == Some(task::CONNECT) {
+fn disown_failure(sk: u64, from: u8, to: u8) -> Outcome {
+    if from == tcp::SYN_SENT
+        && to == tcp::CLOSE
+        && setting!(syscall_exit) == 1
+        && began_here(sk)
+        && matches!(call_on(sk)?, OnSocket::Connects)
+    {
         return await_return(0);
     }
     Ok(())

@@ -12,7 +12,7 @@ use portex_common::{
 use crate::{
     bind,
     capture::Ctx,
-    conn::{self, Conn, mark, phase},
+    conn::{self, Conn, mark, phase, tcp},
     life::{self, errno},
     maps::{CONNECTS, LATEST},
     owner,
@@ -34,10 +34,10 @@ pub fn sys_exit_connect(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn try_exit(ctx: Ctx, code: i64) -> Outcome {
-    if code >= 0 {
-        return Ok(()); // its socket has told it
-    }
     let thread = owner::thread();
+    if code >= 0 {
+        return try_done(thread);
+    }
     // SAFETY: only this thread has this key.
     if let Some(sk) = unsafe { CONNECTS.get(thread) }.map(|call| call.sk) {
         let _present = CONNECTS.remove(thread);
@@ -52,6 +52,23 @@ fn try_exit(ctx: Ctx, code: i64) -> Outcome {
         }
         _ => Ok(()),
     }
+}
+
+/// connect() has returned 0: the socket has told it when it changed its state. With TCP_FASTOPEN_CONNECT
+/// and a cookie that change is yet to come, with the first data.
+#[inline(always)]
+fn try_done(thread: u64) -> Outcome {
+    let Some(latest) = LATEST.get_ptr_mut(0) else {
+        return Ok(());
+    };
+    // SAFETY: a live map value of this CPU.
+    let latest = unsafe { latest.read_volatile() };
+    if latest.thread != thread
+        || read::kernel::<u8>(latest.sk, setting!(offsets.skc_state))? != tcp::SYN_SENT
+    {
+        return Ok(());
+    }
+    try_under_way(thread)
 }
 
 /// A handshake is under way: its port shows.

@@ -68,8 +68,6 @@ fn try_cancel(ctx: Ctx, timer: u64) -> Outcome {
     // tell: a timer that stays in its slot of the wheel is not taken off when it changes.
     if task::is_in_deschedule(ctx) {
         life::release(tw, conn, ReleaseReason::Killed, 0);
-    } else {
-        conn.substate = read::tw_substate(tw)?;
     }
     Ok(())
 }

@@ -133,16 +133,18 @@ impl Attacher<'_> {
     /// Tells the kernel programs by which functions to know the timers of TIME_WAITs. Reading all
     /// symbols takes a while, so it is left to the way that needs it. False where they are hidden.
     fn tell_tw_timers(&mut self) -> Result<bool, String> {
-        let Some([handler, deschedule]) =
-            facts::functions(["tw_timer_handler", "inet_twsk_deschedule_put"])
-        else {
+        let Some([handler, put, purge]) = facts::functions([
+            "tw_timer_handler",
+            "inet_twsk_deschedule_put",
+            "inet_twsk_purge",
+        ]) else {
             return Ok(false);
         };
         let map = self.ebpf.map_mut("SYMBOLS");
         let map = map.ok_or("the object file has no map SYMBOLS")?;
         let mut symbols = Array::try_from(map).map_err(|error| error.to_string())?;
         // In the order of the slots in portex-ebpf's `symbol`.
-        let addresses = [handler.start, deschedule.start, deschedule.end];
+        let addresses = [handler.start, put.start, put.end, purge.start, purge.end];
         for (slot, address) in (0_u32..).zip(addresses) {
             symbols
                 .set(slot, address, 0)
@@ -163,7 +165,8 @@ impl Attacher<'_> {
         // In the other ways the programs learn it from the first TIME_WAIT.
         if probe.way == Way::Tracepoint && probes::is_timer(probe) && !self.tw_timers {
             return Some(
-                "the address of tw_timer_handler is not in /proc/kallsyms (CAP_SYSLOG shows it)"
+                "the addresses of tw_timer_handler, inet_twsk_deschedule_put and inet_twsk_purge \
+                 are not all in /proc/kallsyms (CAP_SYSLOG shows them)"
                     .into(),
             );
         }
