@@ -163,6 +163,8 @@ impl Tool {
         match self {
             Self::None | Self::Bpftrace => None,
             Self::Top => Some(done.count("time_wait")).filter(|count| *count > 0),
+            // With `--failures` where connects fail.
+            Self::Trace if done.count("total_failures") > 0 => Some(done.count("total_failures")),
             Self::Trace | Self::Tcplife | Self::Tcpstates => Some(done.count("total_connects")),
         }
     }
@@ -222,7 +224,10 @@ fn trace(mut reader: impl BufRead, inode: &str) -> Result<Told> {
     let netns = format!("\"netns\":{inode},");
     let (mut events, mut lost, mut line) = (0, 0, String::new());
     while reader.read_line(&mut line)? > 0 {
-        if line.contains("\"event\":\"connect\",") {
+        if ["\"event\":\"connect\",", "\"event\":\"connect_failed\","]
+            .iter()
+            .any(|kind| line.contains(kind))
+        {
             events += u64::from(line.contains(&netns));
         } else if line.contains("\"event\":\"lost\"") {
             let value: Value = serde_json::from_str(&line).context("a line of portex trace")?;
