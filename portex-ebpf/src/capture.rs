@@ -5,7 +5,10 @@
 //! sees little of them.
 
 use aya_ebpf::{
-    bindings::{BPF_F_USER_BUILD_ID, BPF_F_USER_STACK, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP},
+    bindings::{
+        BPF_F_USER_BUILD_ID, BPF_F_USER_STACK, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP,
+        BPF_RB_NO_WAKEUP,
+    },
     helpers::generated::{bpf_get_stack, bpf_ringbuf_output},
 };
 use core::{arch::asm, ffi::c_void};
@@ -16,7 +19,7 @@ use portex_common::{
 
 use crate::{
     conn::Conn,
-    emit::{Detail, now, put},
+    emit::{Detail, now, put, wakes},
     maps::{EVENTS, KNOWN, SCRATCH},
     read,
     settings::setting,
@@ -72,10 +75,13 @@ pub(crate) fn emit(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) -> R
     let base = unsafe { (&raw mut (*scratch).bytes).cast::<u8>() };
     // SAFETY: base is aligned to 8 and ROOM bytes long, a Record shorter.
     unsafe { put(base.cast(), kind, conn, detail, now()) };
-    let length = fill(ctx, base, &conn.owner);
+    // SAFETY: only whether it is there matters.
+    let known = unsafe { KNOWN.get(process(&conn.owner)) }.is_some();
+    let length = fill(ctx, base, known);
     // As late as can be: records are put in order by their time, which is to be that of their place.
+    let now = now();
     // SAFETY: as above; the time comes first.
-    unsafe { (*base.cast::<Record>()).time_ns = now() };
+    unsafe { (*base.cast::<Record>()).time_ns = now };
     // SAFETY: as above.
     let seen = unsafe { taken.read_volatile() };
     // Two can find the place free, one before the other takes it: then neither has a whole sample, and
@@ -87,20 +93,28 @@ pub(crate) fn emit(ctx: Ctx, kind: RecordKind, conn: &Conn, detail: Detail) -> R
     if seen != token {
         return Err(Loss::Stack);
     }
+    // What a process that has not been told of yet is, has to be looked up before it ends.
+    let wakeup = if !known || wakes(now) {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    };
     // SAFETY: length is at most ROOM - 1.
     let code = unsafe {
         bpf_ringbuf_output(
             (&raw const EVENTS).cast_mut().cast(),
             base.cast(),
             length,
-            u64::from(BPF_RB_FORCE_WAKEUP),
+            u64::from(wakeup),
         )
     };
     if code != 0 {
         return Err(Loss::Stack);
     }
     // Once its files have been told, they need not be told again.
-    let _known = KNOWN.insert(process(&conn.owner), &1, 0);
+    if !known {
+        let _known = KNOWN.insert(process(&conn.owner), &1, 0);
+    }
     Ok(())
 }
 
@@ -112,7 +126,7 @@ fn process(owner: &portex_common::Owner) -> u64 {
 
 /// Fills in all behind the record. Returns the length of the sample.
 #[inline(always)]
-fn fill(ctx: Ctx, base: *mut u8, owner: &portex_common::Owner) -> u64 {
+fn fill(ctx: Ctx, base: *mut u8, known: bool) -> u64 {
     // SAFETY: base is aligned to 8, and so is HEADER; header and record fit.
     let header = unsafe { &mut *base.add(HEADER).cast::<CaptureHeader>() };
     *header = CaptureHeader {
@@ -139,8 +153,7 @@ fn fill(ctx: Ctx, base: *mut u8, owner: &portex_common::Owner) -> u64 {
         header.kernel = (bytes / 8) as u16;
         at = advance(at, bytes);
     }
-    // SAFETY: only whether it is there matters.
-    if unsafe { KNOWN.get(process(owner)) }.is_none() {
+    if !known {
         let flags = u64::from(BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
         let bytes = stack(ctx, at, BUILD_ID_BYTES, flags);
         header.build_ids = (bytes / 32) as u16;

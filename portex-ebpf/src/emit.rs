@@ -9,7 +9,7 @@ use portex_common::{Loss, Record, RecordKind};
 use crate::{
     capture::{self, Ctx},
     conn::Conn,
-    maps::EVENTS,
+    maps::{EVENTS, WOKEN},
     owner,
     settings::setting,
     trouble,
@@ -87,14 +87,34 @@ pub(crate) unsafe fn put(to: *mut Record, kind: RecordKind, conn: &Conn, detail:
     }
 }
 
+/// Once woken, user space comes back every 10 ms while events are in order's queue: of a storm of failures
+/// not each needs to wake it.
+const WAKE_INTERVAL_NS: u64 = 2_000_000;
+
+/// Whether a failure is to wake user space: not if one on this CPU has just done so.
+#[inline(always)]
+pub(crate) fn wakes(now: u64) -> bool {
+    let Some(woken) = WOKEN.get_ptr_mut(0) else {
+        return true;
+    };
+    // SAFETY: a live map value of this CPU; if two threads write it, both wake.
+    let last = unsafe { woken.read_volatile() };
+    if now.wrapping_sub(last) < WAKE_INTERVAL_NS {
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { woken.write_volatile(now) };
+    true
+}
+
 /// From this fill level on the window in which user space is woken holds 64 records and more.
 const MANY_BYTES: u32 = 64 << 10;
 
 /// Ordinary records do not wake user space, which drains on a timer, unless the buffer has just
-/// reached its fill level; a failed allocation does.
+/// reached its fill level; a failed allocation does, unless another one has just done so.
 #[inline(always)]
 fn wakeup(kind: RecordKind, now: u64) -> u64 {
-    if matches!(kind, RecordKind::ConnectFailed | RecordKind::BindFailed) {
+    if matches!(kind, RecordKind::ConnectFailed | RecordKind::BindFailed) && wakes(now) {
         return u64::from(BPF_RB_FORCE_WAKEUP);
     }
     // The level changes little from one record to the next: one of eight asks, by the lowest bits of the

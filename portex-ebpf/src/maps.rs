@@ -12,6 +12,10 @@ use crate::{capture::Scratch, conn::Conn, walk::Walk};
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
+/// When each CPU has woken user space for a failure.
+#[map]
+pub(crate) static WOKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// What a walk over the kernel's tables found, on its way to user space.
 #[map]
 pub(crate) static WALKED: RingBuf = RingBuf::with_byte_size(1 << 20, 0);

@@ -12,8 +12,9 @@ use tokio::{
 
 use super::{runtime, say};
 
-/// How long what is buffered may take to be written, after a signal.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long what is buffered may take to be written, after a signal, and taking the programs off: on a slow
+/// machine the kernel takes seconds for these (`synchronize_rcu_tasks`).
+const GRACE: Duration = Duration::from_secs(10);
 /// How long that and the last scan may take, and taking the programs off.
 const LONG_GRACE: Duration = Duration::from_secs(30);
 

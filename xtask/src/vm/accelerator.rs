@@ -25,7 +25,7 @@ impl Accelerator {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
             // QEMU 7.2 emulates cmpxchg16b in a way that crashes a 6.12 kernel.
-            Self::Emulation => ["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"],
+            Self::Emulation => ["-accel", "tcg,thread=single", "-cpu", "max,-cx16"],
         }
     }
 
