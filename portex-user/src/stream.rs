@@ -34,6 +34,8 @@ pub struct Limits {
 pub struct Totals {
     /// Events shown, by kind.
     pub shown: BTreeMap<&'static str, u64>,
+    /// All of them.
+    events: u64,
     /// Losses since the beginning.
     pub losses: Losses,
 }
@@ -41,7 +43,12 @@ pub struct Totals {
 impl Totals {
     /// Events shown.
     pub fn events(&self) -> u64 {
-        self.shown.values().sum()
+        self.events
+    }
+
+    fn count(&mut self, event: &Event) {
+        self.events += 1;
+        *self.shown.entry(event.kind.name()).or_default() += 1;
     }
 }
 
@@ -154,7 +161,7 @@ impl<V: EventView> Pump<'_, V> {
                 call: call.as_deref(),
             };
             self.view.event(event, context)?;
-            *self.totals.shown.entry(event.kind.name()).or_default() += 1;
+            self.totals.count(event);
         }
         Ok(())
     }
