@@ -217,12 +217,14 @@ fn events(bytes: &[u8]) -> Result<Vec<Event>, Fault> {
     if !records.remainder().is_empty() {
         return Err("an event that is cut off".into());
     }
-    records
-        .map(|record| match decode(record) {
-            Ok(event) => bounds::event(&event).map(|()| event),
-            Err(error) => Err(error.to_string().into()),
-        })
-        .collect()
+    // Collected into a Result, it would grow step by step.
+    let mut events = Vec::with_capacity(records.len());
+    for record in records {
+        let event = decode(record).map_err(|error| error.to_string())?;
+        bounds::event(&event)?;
+        events.push(event);
+    }
+    Ok(events)
 }
 
 fn losses(bytes: &[u8]) -> Result<Losses, Fault> {

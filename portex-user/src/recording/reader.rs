@@ -61,6 +61,9 @@ pub struct Reader {
     ended: Option<Ended>,
 }
 
+/// Room that is made at first for an entry; those of events are smaller.
+const STEP: usize = 32 << 10;
+
 /// More namespaces than any host has. Each takes 8 KiB when it is read, of which a file may claim a
 /// few bytes.
 const NAMESPACES: usize = 16_384;
@@ -250,17 +253,24 @@ impl Reader {
 
     /// Reads so many bytes; false where the file breaks off before. Memory is taken as they come.
     fn fill(&mut self, length: usize) -> Result<bool, ReadError> {
-        self.bytes.clear();
-        let most = u64::try_from(length).unwrap_or(u64::MAX);
-        let outcome = (&mut self.decoder).take(most).read_to_end(&mut self.bytes);
-        match outcome {
-            Ok(read) if read == length => Ok(true),
-            Ok(_) if self.is_at_end()? => Ok(false),
-            Ok(_) => Err(self.damaged("it goes on behind its end")),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) if is_of_format(&error) => Err(self.damaged(&error.to_string())),
-            Err(error) => Err(self.failed(error)),
+        let mut read = 0;
+        while read < length {
+            self.bytes.resize(length.min(read.max(STEP) * 2), 0);
+            let rest = self.bytes.get_mut(read..).unwrap_or_default();
+            match self.decoder.read(rest) {
+                Ok(0) if self.is_at_end()? => return Ok(false),
+                Ok(0) => return Err(self.damaged("it goes on behind its end")),
+                Ok(more) => read += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(error) if is_of_format(&error) => {
+                    return Err(self.damaged(&error.to_string()));
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
         }
+        self.bytes.truncate(length);
+        Ok(true)
     }
 
     /// Whether nothing is left of the file, once the decoder has come to an end.

@@ -170,7 +170,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("check_levels", Body::Once(check::levels)),
     scenario("many_namespaces", Body::Once(crowd::many)),
     scenario("vanishing", Body::Once(crowd::vanishing)),
-    scenario("churn", Body::Plain(churn::run)),
+    scenario("churn", Body::Alone(churn::run)),
     scenario("own_cost", Body::Once(own_cost::run)),
     scenario("diagnostics", Body::Alone(full::diagnostics)),
     scenario("record_replay", Body::Waiting(record::replay)),

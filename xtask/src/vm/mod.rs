@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Look for newer kernels than those in the cache.
     #[arg(long)]
     refresh: bool,
+    /// What a second is inside.
+    #[arg(long, value_enum, default_value = "time")]
+    clock: Clock,
     /// Load no kernel modules: without those of sock_diag, portex reads /proc/net/tcp.
     #[arg(long)]
     without_modules: bool,
@@ -67,6 +70,15 @@ enum Way {
     Kprobe,
 }
 
+/// By what a VM tells the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    Time,
+    /// Emulated, and every instruction takes a nanosecond: CPU times that `churn` prints are counts of
+    /// instructions then, whatever else the host does.
+    Instructions,
+}
+
 impl Default for Args {
     fn default() -> Self {
         Self {
@@ -76,6 +88,7 @@ impl Default for Args {
             jobs: NonZero::new(2).unwrap_or(NonZero::<usize>::MIN),
             timeout: 900,
             refresh: false,
+            clock: Clock::Time,
             without_modules: false,
             filter: Vec::new(),
         }
@@ -151,9 +164,11 @@ pub(crate) fn boot(
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let _lock = crate::workspace::lock(&folder.join("lock"))?;
     let some_kernel = kernels.iter().find_map(|(_, kernel)| kernel.as_ref().ok());
-    let accelerator = some_kernel.map_or(Accelerator::Emulation, |kernel| {
-        Accelerator::choose(kernel, &folder)
-    });
+    let accelerator = match some_kernel {
+        _ if args.clock == Clock::Instructions => Accelerator::Counting,
+        Some(kernel) => Accelerator::choose(kernel, &folder),
+        None => Accelerator::Emulation,
+    };
     println!(
         "{} VMs, {} at a time, by {accelerator}",
         kernels.len(),

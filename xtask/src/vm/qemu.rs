@@ -62,7 +62,7 @@ impl Boot<'_> {
         let mut command = Command::new(QEMU);
         command
             .args(self.accelerator.arguments())
-            .args(["-smp", "2", "-m", "1024", "-no-reboot", "-nic", "none"])
+            .args(["-m", "1024", "-no-reboot", "-nic", "none"])
             // Not -nographic: with that the firmware writes to the serial line as well.
             .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
             .arg("-kernel")
