@@ -55,6 +55,9 @@ pub struct Offsets {
     pub task_start_boottime: u16,
     pub proto_hashinfo: u16,
     pub net_hashinfo: u16,
+    pub tw_refcount: u16,
+    pub tw_count: u16,
+    pub max_tw_buckets: u16,
     pub hashinfo_ehash: u16,
     pub hashinfo_ehash_mask: u16,
     pub hashinfo_bhash: u16,
@@ -95,14 +98,12 @@ pub struct Settings {
     pub stacks: u8,
     /// 1: its kernel stack too.
     pub kernel_stacks: u8,
-    /// Room for more.
-    pub reserved: [u8; 2],
     /// Where fields are.
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 108, "no hidden padding");
-const _: () = assert!(size_of::<Settings>() == 128, "no hidden padding");
+const _: () = assert!(size_of::<Offsets>() == 114, "no hidden padding");
+const _: () = assert!(size_of::<Settings>() == 132, "no hidden padding");
 
 impl Settings {
     /// Nothing known, nothing filtered: what the object file holds until user space overrides it.
@@ -116,7 +117,6 @@ impl Settings {
         task_pt_regs: 0,
         stacks: 0,
         kernel_stacks: 0,
-        reserved: [0; 2],
         offsets: Offsets::UNSET,
     };
 }
@@ -162,6 +162,9 @@ impl Offsets {
         task_start_boottime: ABSENT,
         proto_hashinfo: ABSENT,
         net_hashinfo: ABSENT,
+        tw_refcount: ABSENT,
+        tw_count: ABSENT,
+        max_tw_buckets: ABSENT,
         hashinfo_ehash: ABSENT,
         hashinfo_ehash_mask: ABSENT,
         hashinfo_bhash: ABSENT,

@@ -89,8 +89,9 @@ impl Conn {
 /// The connection under a key, to be changed in place.
 #[inline(always)]
 pub(crate) fn lookup(key: u64) -> Option<&'static mut Conn> {
-    // SAFETY: a live map value. Programs that hold it for the same socket are serialised by the
-    // socket lock; a value that is removed meanwhile stays readable, as the map is preallocated.
+    // SAFETY: a live map value, which stays readable when it is removed meanwhile, as the map is
+    // preallocated. Programs that change it for the same socket are serialised by the socket's lock, but for
+    // the end of a nonblocking connect(), which looks at the socket's state right before.
     CONNS.get_ptr_mut(key).map(|conn| unsafe { &mut *conn })
 }
 

@@ -110,6 +110,9 @@ pub(crate) fn wakes(now: u64) -> bool {
 /// From this fill level on the window in which user space is woken holds 64 records and more.
 const MANY_BYTES: u32 = 64 << 10;
 
+/// 2^64 by the golden ratio: the upper bits of a product with it depend on all bits (Fibonacci hashing).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Ordinary records do not wake user space, which drains on a timer, unless the buffer has just
 /// reached its fill level; a failed allocation does, unless another one has just done so.
 #[inline(always)]
@@ -117,9 +120,9 @@ fn wakeup(kind: RecordKind, now: u64) -> u64 {
     if matches!(kind, RecordKind::ConnectFailed | RecordKind::BindFailed) && wakes(now) {
         return u64::from(BPF_RB_FORCE_WAKEUP);
     }
-    // The level changes little from one record to the next: one of eight asks, by the lowest bits of the
-    // clock. The window is wider.
-    if setting!(wakeup_bytes) >= MANY_BYTES && now & 7 != 0 {
+    // The level changes little from one record to the next: one of eight asks. The window is wider. By the
+    // clock, all of its bits: the lowest alone are the same for ever where it goes in steps.
+    if setting!(wakeup_bytes) >= MANY_BYTES && now.wrapping_mul(GOLDEN) >> 61 != 0 {
         return u64::from(BPF_RB_NO_WAKEUP);
     }
     let filled = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));

@@ -1,7 +1,8 @@
 //! The only place that reads raw kernel memory, always through `bpf_probe_read_kernel`.
 //!
 //! Offsets come from the running kernel's BTF (see `portex_common::settings`). The `sock_common`
-//! that sockets and TIME_WAIT minisockets begin with is read once, in one piece.
+//! that sockets and TIME_WAIT minisockets begin with is read once, in one piece. What is particular to
+//! minisockets is in `time_wait`.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
 use core::{ffi::c_void, mem::MaybeUninit};
@@ -10,11 +11,9 @@ use portex_common::{
     settings::{ABSENT, SOCK_COMMON_BYTES},
 };
 
-use crate::{
-    conn::tcp,
-    maps::{SYMBOLS, symbol},
-    settings::setting,
-};
+use crate::settings::setting;
+
+pub(crate) mod time_wait;
 
 /// Address family numbers (`linux/socket.h`).
 pub(crate) const AF_INET: u16 = 2;
@@ -141,8 +140,13 @@ impl SockCommon {
     /// Inode number of the network namespace.
     #[inline(always)]
     pub(crate) fn netns(&self) -> Result<u32, Loss> {
-        let net: u64 = self.at(setting!(offsets.skc_net)).unwrap_or(0);
-        kernel(net, setting!(offsets.net_ns_inum))
+        kernel(self.net(), setting!(offsets.net_ns_inum))
+    }
+
+    /// The network namespace.
+    #[inline(always)]
+    fn net(&self) -> u64 {
+        self.at(setting!(offsets.skc_net)).unwrap_or(0)
     }
 
     /// `struct inet_hashinfo` of the TCP socket: the namespace's (`tcp_death_row`), but from 5.18 to 6.0,
@@ -262,122 +266,4 @@ pub(crate) fn is_shut_down(sk: u64) -> Result<bool, Loss> {
         return Ok(false);
     }
     Ok(kernel::<u8>(sk, setting!(offsets.sk_shutdown))? & 0b11 == 0b11)
-}
-
-/// `tw_substate`: TCP_TIME_WAIT or TCP_FIN_WAIT2.
-#[inline(always)]
-pub(crate) fn tw_substate(tw: u64) -> Result<u8, Loss> {
-    kernel(tw, setting!(offsets.tw_substate))
-}
-
-/// Whether a new connection has taken the port of this TIME_WAIT over: its bind bucket is gone
-/// before its timer (`inet_twsk_bind_unhash` in `__inet_hash_connect`).
-#[inline(always)]
-pub(crate) fn tw_recycled(tw: u64) -> Result<bool, Loss> {
-    Ok(kernel::<u64>(tw, setting!(offsets.tw_tb))? == 0)
-}
-
-/// When the timer of a TIME_WAIT is due, in jiffies.
-#[inline(always)]
-pub(crate) fn tw_expires(tw: u64) -> Result<u64, Loss> {
-    kernel(
-        tw.wrapping_add(u64::from(setting!(offsets.tw_timer))),
-        setting!(offsets.timer_expires),
-    )
-}
-
-/// Learns the function of TIME_WAIT timers from one.
-#[inline(always)]
-pub(crate) fn learn_tw_timer(tw: u64) -> Result<(), Loss> {
-    let timer = tw.wrapping_add(u64::from(setting!(offsets.tw_timer)));
-    let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
-    if let Some(known) = SYMBOLS.get_ptr_mut(symbol::TW_TIMER_HANDLER) {
-        // SAFETY: a live map value; every writer writes the same.
-        unsafe { known.write(function) };
-    }
-    Ok(())
-}
-
-/// Whether the timers of TIME_WAITs can be told from others.
-#[inline(always)]
-pub(crate) fn knows_tw_timers() -> bool {
-    SYMBOLS
-        .get(symbol::TW_TIMER_HANDLER)
-        .is_some_and(|handler| *handler != 0)
-}
-
-/// The TIME_WAIT minisocket that a timer belongs to, if it is the timer of one.
-#[inline(always)]
-pub(crate) fn tw_of_timer(timer: u64) -> Result<Option<u64>, Loss> {
-    let function: u64 = kernel(timer, setting!(offsets.timer_function))?;
-    if SYMBOLS.get(symbol::TW_TIMER_HANDLER) != Some(&function) {
-        return Ok(None);
-    }
-    Ok(Some(
-        timer.wrapping_sub(u64::from(setting!(offsets.tw_timer))),
-    ))
-}
-
-/// The TIME_WAIT that took a closing socket's place.
-pub(crate) enum Successor {
-    TimeWait(u64),
-    /// There is none.
-    None,
-    /// This kernel does not show it, or its list is too long to be looked through.
-    Unknown,
-}
-
-/// Most entries of a list of the connection table that are looked at. The minisocket has just been put at
-/// the head of its list, or in the place of its socket (`inet_twsk_hashdance`); lists are short.
-const STEPS: u32 = 32;
-/// A pointer with this bit is the end of a list (`hlist_nulls`).
-const END_OF_LIST: u64 = 1;
-
-/// `ehash` and `ehash_mask` of a `struct inet_hashinfo`: where they lie as they do from 5.10 to 7.3, in one
-/// read.
-#[inline(always)]
-fn table_of_connections(info: u64) -> Result<(u64, u32), Loss> {
-    let (ehash, ehash_mask) = (
-        setting!(offsets.hashinfo_ehash),
-        setting!(offsets.hashinfo_ehash_mask),
-    );
-    if ehash_mask == ehash.wrapping_add(16) {
-        let [table, _locks, mask]: [u64; 3] = kernel(info, ehash)?;
-        return Ok((table, mask as u32));
-    }
-    Ok((kernel(info, ehash)?, kernel(info, ehash_mask)?))
-}
-
-/// Looks for the TIME_WAIT of a closing socket, that held `sport`, in the table of connections.
-#[inline(always)]
-pub(crate) fn successor(sock: &SockCommon, sport: u16) -> Result<Successor, Loss> {
-    if setting!(offsets.hashinfo_ehash) == ABSENT
-        || setting!(offsets.hashinfo_ehash_mask) == ABSENT
-        || setting!(offsets.skc_nulls_node) == ABSENT
-    {
-        return Ok(Successor::Unknown);
-    }
-    let Some(info) = sock.hashinfo()? else {
-        return Ok(Successor::Unknown);
-    };
-    let (table, mask) = table_of_connections(info)?;
-    let (hash, dport) = (sock.hash(), sock.dport());
-    // struct inet_ehash_bucket is one pointer (hlist_nulls_head).
-    let mut node: u64 = kernel(table.wrapping_add(u64::from(hash & mask) * 8), 0)?;
-    for _ in 0..STEPS {
-        if node & END_OF_LIST != 0 {
-            return Ok(Successor::None);
-        }
-        let tw = node.wrapping_sub(u64::from(setting!(offsets.skc_nulls_node)));
-        let found = SockCommon::read(tw)?;
-        if found.hash() == hash
-            && found.state() == tcp::TIME_WAIT
-            && found.num() == sport
-            && found.dport() == dport
-        {
-            return Ok(Successor::TimeWait(tw));
-        }
-        node = kernel(node, 0)?;
-    }
-    Ok(Successor::Unknown)
 }

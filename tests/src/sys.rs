@@ -110,6 +110,25 @@ pub(crate) fn set_ip_option(socket: &impl AsRawFd, option: i32, value: u32) -> i
     Ok(())
 }
 
+/// Sets `TCP_LINGER2` below 0: no time in `FIN_WAIT2` once nobody holds the socket.
+pub(crate) fn set_no_linger2(socket: &impl AsRawFd) -> io::Result<()> {
+    let value: i32 = -1;
+    // SAFETY: the kernel reads the four bytes of `value`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_LINGER2,
+            (&raw const value).cast(),
+            4,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Kills the calling process after so many seconds, whatever it is doing by then.
 pub(crate) fn die_after(seconds: u32) {
     // SAFETY: alarm() has no memory effects; the default action of SIGALRM is wanted.

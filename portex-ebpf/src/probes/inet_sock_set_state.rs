@@ -19,7 +19,10 @@ use crate::{
     life::{self, errno},
     maps::{CONNECTS, Call, LATEST, Latest},
     owner,
-    read::{self, SockCommon, Successor},
+    read::{
+        self, SockCommon,
+        time_wait::{self, Successor},
+    },
     settings::setting,
     task::{self, regs},
     trouble::{Outcome, finish},
@@ -168,12 +171,17 @@ fn call_on(sk: u64) -> Result<OnSocket, Loss> {
     if task::syscall() != Some(task::CONNECT) {
         return Ok(OnSocket::Another);
     }
-    let address = read::kernel(task::user_regs(), regs::ARG1)?;
+    // The thread is perhaps only interrupted, and in connect() on something else: a descriptor of no socket,
+    // say. Then it is not this socket's.
+    let Ok(address) = read::kernel(task::user_regs(), regs::ARG1) else {
+        return Ok(OnSocket::Another);
+    };
     if read::user::<u16>(address).is_ok_and(|family| family == AF_UNSPEC) {
         return Ok(OnSocket::Disconnects);
     }
     // The thread may have changed its CPU since it began.
-    let is_it = began_here(sk) || bind::socket_of_call()?.is_some_and(|(of_call, _)| of_call == sk);
+    let is_it =
+        began_here(sk) || matches!(bind::socket_of_call(), Ok(Some((of_call, _))) if of_call == sk);
     Ok(if is_it {
         OnSocket::Connects
     } else {
@@ -209,14 +217,15 @@ fn disown_failure(sk: u64, from: u8, to: u8) -> Outcome {
 /// Something → CLOSE of a connection that holds a port.
 #[inline(always)]
 fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
+    let (mut reason, mut flags) = (ReleaseReason::Closed, 0);
     if leads_to_time_wait(from) {
-        let successor = if read::knows_tw_timers() {
-            read::successor(sock, conn.tuple.sport)?
+        let successor = if time_wait::knows_tw_timers() {
+            time_wait::successor(sock, conn.tuple.sport)?
         } else {
             Successor::Unknown
         };
         if let Successor::TimeWait(tw) = successor {
-            let substate = read::tw_substate(tw)?;
+            let substate = time_wait::tw_substate(tw)?;
             if from != substate {
                 life::tell_state(conn, from, substate);
             }
@@ -230,17 +239,14 @@ fn try_close(sk: u64, conn: &Conn, sock: &SockCommon, from: u8) -> Outcome {
                 conn::forget(sk);
                 return Ok(());
             }
-            return end(
-                sk,
-                conn,
-                sock,
-                from,
-                ReleaseReason::Overflow,
-                flag::INFERRED,
-            );
+            // A FIN_WAIT2 that nobody holds also ends when data comes that nobody will read.
+            if time_wait::overflow(sock)? != Some(false) {
+                reason = ReleaseReason::Overflow;
+            }
+            flags = flag::INFERRED;
         }
     }
-    end(sk, conn, sock, from, ReleaseReason::Closed, 0)
+    end(sk, conn, sock, from, reason, flags)
 }
 
 /// A connection is over, and no TIME_WAIT keeps its port.

@@ -16,7 +16,7 @@ use crate::{
     capture::Ctx,
     conn::{self, phase},
     life,
-    read::{self, SockCommon},
+    read::{SockCommon, time_wait},
     settings::setting,
     trouble::{Outcome, finish},
 };
@@ -36,9 +36,9 @@ fn try_hashdance(ctx: Ctx, tw: u64, sk: u64) -> Outcome {
     if conn.phase != phase::HELD {
         return Ok(());
     }
-    let substate = read::tw_substate(tw)?;
+    let substate = time_wait::tw_substate(tw)?;
     if setting!(offsets.timer_function) != ABSENT && setting!(offsets.tw_timer) != ABSENT {
-        read::learn_tw_timer(tw)?;
+        time_wait::learn_tw_timer(tw)?;
     }
     if setting!(states) == 1 {
         let from = SockCommon::read(sk)?.state();

@@ -12,7 +12,8 @@ use portex_common::{Loss, record::ReleaseReason};
 
 use crate::{
     conn::{self, phase},
-    life, read,
+    life,
+    read::time_wait,
     trouble::{Outcome, finish},
 };
 
@@ -24,7 +25,7 @@ fn try_kill(tw: u64) -> Outcome {
     if conn.phase != phase::TIME_WAIT {
         return Ok(());
     }
-    let reason = if read::tw_recycled(tw)? {
+    let reason = if time_wait::tw_recycled(tw)? {
         ReleaseReason::Recycled
     } else if due(tw)? {
         ReleaseReason::Expired
@@ -40,7 +41,10 @@ fn try_kill(tw: u64) -> Outcome {
 pub(crate) fn due(tw: u64) -> Result<bool, Loss> {
     // SAFETY: a helper without arguments.
     let jiffies = unsafe { bpf_jiffies64() };
-    Ok(jiffies.wrapping_sub(read::tw_expires(tw)?).cast_signed() >= 0)
+    Ok(jiffies
+        .wrapping_sub(time_wait::tw_expires(tw)?)
+        .cast_signed()
+        >= 0)
 }
 
 #[fentry]

@@ -10,7 +10,10 @@ use portex_common::record::{ReleaseReason, flag};
 use crate::{
     conn::{self, phase},
     life,
-    read::{self, SockCommon, Successor},
+    read::{
+        SockCommon,
+        time_wait::{self, Successor},
+    },
     trouble::{Outcome, finish},
 };
 
@@ -27,11 +30,11 @@ fn try_destroy(sk: u64) -> Outcome {
             return Ok(());
         }
         // Hash and addresses stay in a socket that is closed.
-        if read::knows_tw_timers()
+        if time_wait::knows_tw_timers()
             && let Successor::TimeWait(tw) =
-                read::successor(&SockCommon::read(sk)?, conn.tuple.sport)?
+                time_wait::successor(&SockCommon::read(sk)?, conn.tuple.sport)?
         {
-            let substate = read::tw_substate(tw)?;
+            let substate = time_wait::tw_substate(tw)?;
             return life::enter_time_wait(sk, conn, tw, substate, flag::INFERRED);
         }
         life::release(sk, conn, ReleaseReason::Closed, 0);

@@ -19,7 +19,8 @@ use crate::{
     conn::{self, phase},
     life,
     probes::inet_twsk_kill::due,
-    read, task,
+    read::time_wait,
+    task,
     trouble::{Outcome, finish},
 };
 
@@ -35,7 +36,7 @@ pub fn timer_expire_entry(ctx: RawTracePointContext) -> u32 {
 
 #[inline(always)]
 fn try_expire(timer: u64) -> Outcome {
-    let Some(tw) = read::tw_of_timer(timer)? else {
+    let Some(tw) = time_wait::tw_of_timer(timer)? else {
         return Ok(());
     };
     if let Some((key, conn)) = conn::of_time_wait(tw)?
@@ -48,7 +49,7 @@ fn try_expire(timer: u64) -> Outcome {
 
 #[inline(always)]
 fn try_cancel(ctx: Ctx, timer: u64) -> Outcome {
-    let Some(tw) = read::tw_of_timer(timer)? else {
+    let Some(tw) = time_wait::tw_of_timer(timer)? else {
         return Ok(());
     };
     let Some(conn) = conn::lookup(tw) else {
@@ -57,7 +58,7 @@ fn try_cancel(ctx: Ctx, timer: u64) -> Outcome {
     if conn.phase != phase::TIME_WAIT {
         return Ok(());
     }
-    if read::tw_recycled(tw)? {
+    if time_wait::tw_recycled(tw)? {
         life::release(tw, conn, ReleaseReason::Recycled, 0);
         return Ok(());
     }

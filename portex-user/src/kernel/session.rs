@@ -211,7 +211,6 @@ fn settings(options: &Options, btf: &Btf<'_>, layout: &Layout, has_tracefs: bool
         task_pt_regs: u8::from(task_pt_regs),
         stacks: u8::from(options.stacks.is_some()),
         kernel_stacks: u8::from(options.stacks == Some(Stacks::WithKernel)),
-        reserved: [0; 2],
         offsets: layout.offsets,
     }
 }

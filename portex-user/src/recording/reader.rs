@@ -255,7 +255,8 @@ impl Reader {
     fn fill(&mut self, length: usize) -> Result<bool, ReadError> {
         let mut read = 0;
         while read < length {
-            self.bytes.resize(length.min(read.max(STEP) * 2), 0);
+            let room = read.saturating_mul(2).max(STEP);
+            self.bytes.resize(length.min(room), 0);
             let rest = self.bytes.get_mut(read..).unwrap_or_default();
             match self.decoder.read(rest) {
                 Ok(0) if self.is_at_end()? => return Ok(false),

@@ -17,7 +17,8 @@ use crate::{
     kernel::{Ring, Session},
 };
 
-/// Ordinary events are fetched this often; a failure, or a buffer that fills, is fetched at once.
+/// Ordinary events are fetched this often; a failure, but for more on the same CPU within 2 ms, or a buffer that
+/// fills, is fetched at once.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Who is told of an owner.

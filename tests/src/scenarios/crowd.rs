@@ -22,6 +22,8 @@ use crate::sys;
 /// Open descriptors of a portex, whatever the number of namespaces. Programs, maps and links are not
 /// counted: how many there are depends on the kernel and the way to attach, never on namespaces.
 const DESCRIPTORS: usize = 40;
+/// Fewer than there are namespaces, and more than what may come and go.
+const MANY: usize = 30;
 
 /// All of them are looked into, and none is held on to.
 pub(super) fn many(context: &Context<'_>) -> Result<()> {
@@ -40,10 +42,21 @@ pub(super) fn many(context: &Context<'_>) -> Result<()> {
         }
     }
     ensure!(!busy.is_empty(), "no namespace is in use");
+    let mut bpf = Vec::new();
     for _ in 0..10 {
-        holds_little(Path::new(&process))?;
+        bpf.push(holds_little(Path::new(&process))?);
         thread::sleep(Duration::from_millis(200));
     }
+    // While scans go through namespaces, no program, map or link is added for each. In the first looks
+    // portex may be starting still.
+    let looks = bpf.iter().skip(5);
+    let (least, most) = (looks.clone().min(), looks.max());
+    ensure!(
+        least
+            .zip(most)
+            .is_some_and(|(least, most)| most - least < MANY),
+        "descriptors of BPF: {bpf:?}"
+    );
     let snapshot = watch.finish()?;
     let seen: BTreeSet<u64> = snapshot.spaces.iter().map(|space| space.netns).collect();
     let missed: Vec<_> = busy.difference(&seen).collect();
@@ -54,8 +67,8 @@ pub(super) fn many(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Few descriptors, none of a namespace, and no thread in another namespace.
-fn holds_little(process: &Path) -> Result<()> {
+/// Few descriptors, none of a namespace, and no thread in another namespace. How many of BPF there are.
+fn holds_little(process: &Path) -> Result<usize> {
     let links = |directory: &str| -> Result<Vec<String>> {
         let entries = fs::read_dir(process.join(directory))?.flatten();
         // What is closed meanwhile is not held.
@@ -81,7 +94,7 @@ fn holds_little(process: &Path) -> Result<()> {
         namespaces.count() <= 1,
         "holds on to namespaces: {descriptors:?}"
     );
-    Ok(())
+    Ok(descriptors.len() - others)
 }
 
 /// Whatever ends while portex looks at it is no error.

@@ -99,6 +99,8 @@ fn is_plausible(cost: &Value) -> Result<()> {
         ["kernel_cpu", "kernel_runs_per_s", "kernel_ns_per_run"].map(|name| number(cost, name));
     let (share, runs, mean) = (share?, runs?, mean?);
     ensure!(share > 0.0 && runs > 0.0 && mean > 0.0, "{cost}");
+    let cpus = std::thread::available_parallelism()?.get();
+    ensure!(share <= f64::from(u32::try_from(cpus)?), "{cost}");
     // The one follows from the others.
     ensure!((share - runs * mean / 1e9).abs() <= share * 1e-6, "{cost}");
     ensure!(number(cost, "cpu")? > 0.0, "{cost}");

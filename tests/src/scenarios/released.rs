@@ -29,12 +29,13 @@ pub(super) fn by_peer(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     Ok(())
 }
 
-/// A reset ends `FIN_WAIT2`, which otherwise leads to a `TIME_WAIT`.
+/// A reset ends `FIN_WAIT2`, which otherwise leads to a `TIME_WAIT`; the last is not taken for one too many.
 pub(super) fn in_fin_wait2(_: &Context<'_>, tracer: &Tracer) -> Result<()> {
     let ends = [
         "--close half-reset",
         "--close half-disconnect",
         "--peer speak --close half-unread",
+        "--close half-impatient",
     ];
     for end in ends {
         for dst in [V4, V6] {

@@ -47,6 +47,8 @@ pub(crate) enum Close {
     HalfDisconnect,
     /// The same with data of the peer's unread, then just close.
     HalfUnread,
+    /// The same without waiting in `FIN_WAIT2` (`TCP_LINGER2` below 0), then just close.
+    HalfImpatient,
 }
 
 /// A TCP socket of the destination's family.
@@ -111,6 +113,7 @@ pub(crate) fn close(socket: OwnedFd, how: Close) -> Result<()> {
         Close::HalfReset => reset(&half_close(socket, false)?)?,
         Close::HalfDisconnect => disconnect(&half_close(socket, false)?)?,
         Close::HalfUnread => drop(half_close(socket, true)?),
+        Close::HalfImpatient => sys::set_no_linger2(&half_close(socket, false)?)?,
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ use crate::{
 /// Rounds of the normal form, and of the short one.
 const ROUNDS: usize = 9;
 const FEW_ROUNDS: usize = 3;
+/// So few ports that each is taken over from its TIME_WAIT after some seconds, and a warm-up of that length: so
+/// connections end in a run at the rate at which others begin.
+const LIFE: &str = "--ports 8000 --warm-up 3";
 /// Seconds of a run, not counting its warm-up.
 const SECONDS: f64 = 3.0;
 const FEW_SECONDS: f64 = 1.5;
@@ -74,7 +77,7 @@ impl Bench {
             rounds: args.rounds.unwrap_or(rounds),
             short: args.short,
             only: args.only.clone(),
-            churn: format!("--seconds {seconds} {}", args.churn)
+            churn: format!("--seconds {seconds} {LIFE} {}", args.churn)
                 .trim_end()
                 .to_owned(),
             absent,

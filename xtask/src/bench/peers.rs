@@ -20,7 +20,7 @@ use crate::process;
 pub(super) enum Tool {
     /// Nothing at all.
     None,
-    /// A count in the kernel and nothing else: what any tracing of connections costs at least.
+    /// A count in the kernel and nothing else, as one would write it.
     Bpftrace,
     /// `portex top --batch`: everything attributed.
     Top,
@@ -30,7 +30,7 @@ pub(super) enum Tool {
     Tcpstates,
 }
 
-/// The tracepoint that all of them use here.
+/// The tracepoint that all of them use here; portex and the tools of libbpf-tools attach to it in other ways.
 const COUNT: &str = "tracepoint:sock:inet_sock_set_state { @[args->newstate] = count(); }";
 
 /// What a tool told.
@@ -159,13 +159,14 @@ impl Tool {
     }
 
     /// How many events it would have told had it told all.
-    pub(super) fn expected(self, done: &Done) -> Option<u64> {
+    pub(super) fn expected(self, done: &Done, failures_only: bool) -> Option<u64> {
+        let (connects, failures) = (done.count("total_connects"), done.count("total_failures"));
         match self {
             Self::None | Self::Bpftrace => None,
             Self::Top => Some(done.count("time_wait")).filter(|count| *count > 0),
-            // With `--failures` where connects fail.
-            Self::Trace if done.count("total_failures") > 0 => Some(done.count("total_failures")),
-            Self::Trace | Self::Tcplife | Self::Tcpstates => Some(done.count("total_connects")),
+            Self::Trace if failures_only => Some(failures),
+            Self::Trace => Some(connects + failures),
+            Self::Tcplife | Self::Tcpstates => Some(connects),
         }
     }
 }

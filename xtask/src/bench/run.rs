@@ -142,7 +142,7 @@ fn traced(
     let way = tool.way(&stdout, &stderr);
     let told = tool.told(&mut stdout, &errors, space.inode(), &done)?;
     Ok(Sample {
-        expected: tool.expected(&done),
+        expected: tool.expected(&done, words.contains("--failing")),
         cpu: Some(cpu),
         peak_rss: Some(peak_rss),
         lost: told.lost,

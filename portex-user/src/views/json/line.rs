@@ -52,14 +52,16 @@ impl Line {
         self.bytes.push(b'"');
     }
 
-    /// Adds the fields of what serde writes as an object that has some.
+    /// Adds the fields of what serde writes as an object.
     pub(super) fn fields(&mut self, object: &impl Serialize) -> io::Result<()> {
         let at = self.bytes.len();
         object.serialize(&mut serializer(&mut self.bytes))?;
-        if let Some(brace) = self.bytes.get_mut(at) {
+        if self.bytes.get(at..) == Some(b"{}") {
+            self.bytes.truncate(at);
+        } else if let Some(brace) = self.bytes.get_mut(at) {
             *brace = b',';
+            self.bytes.pop();
         }
-        self.bytes.pop();
         Ok(())
     }
 
@@ -148,6 +150,7 @@ mod tests {
                 .expect("to memory");
             line.fields(&serde_json::json!({"more": [1, null], "yes": true}))
                 .expect("to memory");
+            line.fields(&serde_json::json!({})).expect("to memory");
             let text = str::from_utf8(line.end()).expect("UTF-8");
             let expected = r#"{"time":"now","kind":"a name","hostile":"\u001b\"\u202e\n","more":[1,null],"yes":true}"#;
             assert_eq!(text, format!("{expected}\n"));

@@ -82,6 +82,7 @@ impl Reading {
 /// The line at the end. Counts and times are those between warm-up and end, but for the totals.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    pid: u32,
     connects: u64,
     failures: u64,
     seconds: f64,
@@ -103,6 +104,7 @@ impl Report {
         let failures = last.failures - first.failures;
         let total = Reading::take(counters);
         Ok(Self {
+            pid: std::process::id(),
             connects,
             failures,
             seconds,

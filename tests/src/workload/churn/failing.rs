@@ -18,6 +18,7 @@ pub(super) fn run(shared: &Shared<'_>, ends: &Ends) -> Result<()> {
             );
             let client = ends.open(false).context("socket")?;
             if !listener.connect(&client)? {
+                shared.counter.failed();
                 break;
             }
             open.push((client, listener.accept().context("accept")?));

@@ -33,10 +33,10 @@ use self::counted::{Counter, Reading, Report};
 use self::ends::Ends;
 use crate::sys;
 
-/// Ephemeral ports, unless told otherwise; listeners are below.
-const PORTS: &str = "10000 65535";
-/// The same where they shall run out: a search that finds nothing looks at all of them.
-const FEW_PORTS: &str = "10000 10499";
+/// The first ephemeral port; listeners are below.
+const FIRST_PORT: u16 = 10_000;
+/// Ports where they shall run out: a search that finds nothing looks at all of them.
+const FEW_PORTS: u16 = 500;
 const FIRST_LISTENER: u16 = 1024;
 const LAST_LISTENER: u16 = 9_999;
 
@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Listeners of each thread, used in turn.
     #[arg(long, default_value_t = 8)]
     destinations: u16,
+    /// Ephemeral ports, but for `--failing`.
+    #[arg(long, default_value_t = 55_536, value_parser = clap::value_parser!(u16).range(1..=55_536))]
+    ports: u16,
     #[arg(long, value_enum, default_value = "fin")]
     close: Close,
     #[arg(long, value_enum, default_value = "4")]
@@ -157,8 +160,9 @@ fn configure(args: &Args) -> Result<()> {
         fs::write(&path, value).with_context(|| format!("cannot write {value:?} to {path}"))
     };
     sys::loopback_up().context("cannot set the loopback interface up")?;
-    let ports = if args.failing { FEW_PORTS } else { PORTS };
-    set("ip_local_port_range", ports)?;
+    let ports = if args.failing { FEW_PORTS } else { args.ports };
+    let last = FIRST_PORT + (ports - 1);
+    set("ip_local_port_range", &format!("{FIRST_PORT} {last}"))?;
     // No TIME_WAIT is left out because there are too many.
     set("tcp_max_tw_buckets", "4000000")?;
     if args.no_recycling {
@@ -190,9 +194,9 @@ fn churn(args: &Args) -> Result<Report> {
                     begin,
                 };
                 scope.spawn(move || {
-                    let outcome = one_thread(&shared, number);
-                    counter.finish();
-                    outcome
+                    // Also when it panics.
+                    let _finish = Finish(counter);
+                    one_thread(&shared, number)
                 })
             })
             .collect();
@@ -217,6 +221,15 @@ fn churn(args: &Args) -> Result<Report> {
         }
         Report::of(&first, &last, &counters)
     })
+}
+
+/// Says that a thread has ended.
+struct Finish<'a>(&'a Counter);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 fn one_thread(shared: &Shared<'_>, number: u16) -> Result<()> {
