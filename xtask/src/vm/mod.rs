@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "2")]
     jobs: NonZero<usize>,
     /// Seconds that one VM may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1400)]
     timeout: u64,
     /// Look for newer kernels than those in the cache.
     #[arg(long)]
@@ -86,7 +86,7 @@ impl Default for Args {
             list: false,
             way: None,
             jobs: NonZero::new(2).unwrap_or(NonZero::<usize>::MIN),
-            timeout: 900,
+            timeout: 1400,
             refresh: false,
             clock: Clock::Time,
             without_modules: false,
