@@ -18,10 +18,10 @@ const MOST: u64 = 20_000;
 const SECONDS: &str = "2";
 const LIMIT: Duration = Duration::from_secs(120);
 /// In an emulator, which makes some hundred a second.
-const MOST_EMULATED: u64 = 2_000;
+const MOST_EMULATED: u64 = 1_000;
 const SECONDS_EMULATED: &str = "60";
 /// Fewer say nothing.
-const LEAST: u64 = 1_000;
+const LEAST: u64 = 900;
 
 const FORMS: [&str; 4] = [
     "--close fin",
