@@ -94,31 +94,26 @@ pub(crate) const LOCAL_PORT_RANGE: i32 = 51;
 
 /// Sets an option of the level `SOL_IP`, which sockets of IPv6 take as well.
 pub(crate) fn set_ip_option(socket: &impl AsRawFd, option: i32, value: u32) -> io::Result<()> {
-    // SAFETY: the kernel reads the four bytes of `value`, which outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_IP,
-            option,
-            (&raw const value).cast(),
-            4,
-        )
-    };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    set_option(socket, libc::SOL_IP, option, value)
 }
 
 /// Sets `TCP_LINGER2` below 0: no time in `FIN_WAIT2` once nobody holds the socket.
 pub(crate) fn set_no_linger2(socket: &impl AsRawFd) -> io::Result<()> {
-    let value: i32 = -1;
+    set_option(
+        socket,
+        libc::IPPROTO_TCP,
+        libc::TCP_LINGER2,
+        (-1_i32).cast_unsigned(),
+    )
+}
+
+fn set_option(socket: &impl AsRawFd, level: i32, option: i32, value: u32) -> io::Result<()> {
     // SAFETY: the kernel reads the four bytes of `value`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_LINGER2,
+            level,
+            option,
             (&raw const value).cast(),
             4,
         )
